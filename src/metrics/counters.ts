@@ -1,0 +1,95 @@
+/**
+ * The counters: the one source that the page's panel, `--stats` and the benchmark read.
+ *
+ * Whatever happens is counted where it happens, by adding one to a field of a plain object; nothing is
+ * allocated and nothing is looked up by name on the hot path. {@link MetricsSnapshot} is the documented,
+ * JSON-serialisable form.
+ */
+
+/** How the device's interrupts reach the CPU: by the wire through the IOAPIC, or as messages to the local APIC. */
+export type InterruptMode = "wired" | "msi";
+/** How a driver notifies a queue: one register for all queues, or one doorbell address for each. */
+export type DoorbellMode = "shared" | "per-queue";
+
+/** Frames and bytes of one network device. */
+export interface NetCounters {
+  /** Frames taken from the guest. */
+  txFrames: number;
+  /** Frames put into the guest's receive buffers. */
+  rxFrames: number;
+  /** Bytes of Ethernet frames taken from the guest, without virtio headers. */
+  txBytes: number;
+  /** Bytes of Ethernet frames given to the guest, without virtio headers. */
+  rxBytes: number;
+  /** Frames lost, the sum of {@link NetCounters.dropReasons}. */
+  dropped: number;
+  /** Frames lost by reason, e.g. "receive queue full". */
+  dropReasons: Record<string, number>;
+}
+
+/** Live counters of one device. Fields only ever grow. */
+export class DeviceCounters {
+  /** Trapped register accesses, by index into {@link DeviceCounters.registerNames}. */
+  readonly exits: Float64Array;
+  /** Available buffer notifications received, by either way. */
+  doorbells = 0;
+  /** Interrupts raised on the wire: 0-to-1 edges of the line. */
+  wired = 0;
+  /** Messages accepted by the local APIC, merged ones not included. */
+  msi = 0;
+  /** Interrupts that found the same one still pending: a message whose IRR bit was set, or an event while the line was up. */
+  merged = 0;
+  /** Messages refused by the local APIC's message port (illegal address, vector or mode). */
+  refused = 0;
+  /** Messages sent (accepted or merged), by vector index of the device: 0 configuration, i + 1 queue i. */
+  readonly byVector: number[];
+  /** Times the device entered DEVICE_NEEDS_RESET because of what the guest did, by reason. */
+  readonly faults: Record<string, number> = {};
+  /** Present for network devices. */
+  net?: NetCounters;
+
+  constructor(
+    /** Register names in the order of {@link DeviceCounters.exits}. */
+    readonly registerNames: readonly string[],
+    vectors: number,
+  ) {
+    this.exits = new Float64Array(registerNames.length);
+    this.byVector = new Array<number>(vectors).fill(0);
+  }
+}
+
+/** One device's part of {@link MetricsSnapshot}. */
+export interface DeviceMetrics {
+  /** virtio device type by name: "net", "console", "rng". */
+  type: string;
+  /** What the Version register says: 2, or 3 with the extension. */
+  version: number;
+  /** Device status register, a sum of VIRTIO_CONFIG_S_* bits. */
+  status: number;
+  interrupts: {
+    /** What the driver uses now. */
+    mode: InterruptMode;
+    wired: number;
+    msi: number;
+    merged: number;
+    refused: number;
+    byVector: number[];
+  };
+  exits: { total: number; byRegister: Record<string, number> };
+  doorbells: number;
+  faults: Record<string, number>;
+  net?: NetCounters;
+}
+
+/** Everything that is counted, at one moment. Documented field by field in docs/counters.md. */
+export interface MetricsSnapshot {
+  /** Host time since the machine was created, in milliseconds. */
+  wallMs: number;
+  /** Guest instructions executed since the machine was created. */
+  guestInstructions: number;
+  /** Completed live switches of interrupt or doorbell mode. */
+  switches: number;
+  /** EOI broadcasts to the IOAPIC, one for each level-triggered interrupt taken (counted as such: v86 handles them out of sight). */
+  ioapicEois: number;
+  devices: Record<string, DeviceMetrics>;
+}

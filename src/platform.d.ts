@@ -1,0 +1,16 @@
+/**
+ * The few globals that browsers and Node share and that src/ may use. src/ is compiled without the
+ * DOM library and without Node's types, so everything else is out of reach by construction.
+ */
+declare const performance: { now(): number };
+declare const crypto: { getRandomValues<T extends ArrayBufferView>(array: T): T };
+declare function setTimeout(callback: () => void, milliseconds?: number): unknown;
+declare function clearTimeout(handle: unknown): void;
+declare function queueMicrotask(callback: () => void): void;
+declare class TextEncoder {
+  encode(text?: string): Uint8Array<ArrayBuffer>;
+}
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
+  decode(bytes?: ArrayBufferView | ArrayBuffer, options?: { stream?: boolean }): string;
+}

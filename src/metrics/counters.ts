@@ -48,11 +48,11 @@ export class DeviceCounters {
   /** Present for network devices. */
   net?: NetCounters;
 
-  constructor(
-    /** Register names in the order of {@link DeviceCounters.exits}. */
-    readonly registerNames: readonly string[],
-    vectors: number,
-  ) {
+  /** Register names in the order of {@link DeviceCounters.exits}. */
+  readonly registerNames: readonly string[];
+
+  constructor(registerNames: readonly string[], vectors: number) {
+    this.registerNames = registerNames;
     this.exits = new Float64Array(registerNames.length);
     this.byVector = new Array<number>(vectors).fill(0);
   }

@@ -33,11 +33,12 @@ export interface GuestMemory {
 /** A guest-physical range that is not wholly in RAM. */
 export class GuestMemoryError extends Error {
   override readonly name = "GuestMemoryError";
-  constructor(
-    readonly address: number,
-    readonly length: number,
-  ) {
+  readonly address: number;
+  readonly length: number;
+  constructor(address: number, length: number) {
     super(`guest address 0x${address.toString(16)} + ${length} is outside of RAM`);
+    this.address = address;
+    this.length = length;
   }
 }
 

@@ -1,0 +1,75 @@
+/** The public shape of the machine: options, events and results. The class itself is MicroVm in micro-vm.ts. */
+import type { DoorbellMode, InterruptMode } from "../metrics/counters.ts";
+
+/** Stops a subscription. Calling it twice is harmless. */
+export type Unsubscribe = () => void;
+
+/** A file given by its bytes and the name that error messages use for it. */
+export interface NamedBytes {
+  /** What a person would recognise: a path or an URL. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** How far a start has come. Phases come in this order; "network" and "ready" need our guest image. */
+export type BootPhase = "created" | "started" | "kernel" | "console" | "network" | "ready";
+
+/** Options of {@link MicroVm.create}. */
+export interface MicroVmOptions {
+  /** v86's WebAssembly module: its bytes (build/v86.wasm of the v86 package). */
+  readonly wasm: Uint8Array | ArrayBuffer;
+  /** ELF vmlinux or bzImage for i386, gzip'd or not. */
+  readonly kernel: NamedBytes;
+  /** Initial RAM file systems (cpio, gzip'd or not), in the order the kernel unpacks them. */
+  readonly initrd?: readonly NamedBytes[];
+  /** Appended to the kernel command line. */
+  readonly append?: string;
+  /** RAM in MiB, 16 to 1024. Default 64. */
+  readonly memoryMiB?: number;
+  /** Default "msi". */
+  readonly interrupts?: InterruptMode;
+  /** Default "per-queue". */
+  readonly doorbell?: DoorbellMode;
+  /** Terminal size at start. Default 80 x 24. */
+  readonly terminal?: { readonly columns: number; readonly rows: number };
+  /** Log lines of devices and of the machine (not the guest's console). Default: nowhere. */
+  readonly log?: (message: string) => void;
+}
+
+/** The result of a live switch. */
+export interface SwitchResult {
+  readonly interrupts: InterruptMode;
+  readonly doorbell: DoorbellMode;
+  /** Host milliseconds from the request until the last device was ready again. */
+  readonly milliseconds: number;
+}
+
+/** A switch that did not come to its end; the machine goes on with what each device negotiated last. */
+export class SwitchError extends Error {
+  override readonly name = "SwitchError";
+}
+
+/** A byte stream to and from the guest. */
+export interface ByteChannel {
+  /** Calls back with what the guest wrote; the array is the callback's own. */
+  onOutput(callback: (bytes: Uint8Array) => void): Unsubscribe;
+  /** Gives bytes to the guest; they wait (up to 1 MiB) until it takes them. */
+  write(bytes: Uint8Array): void;
+}
+
+/** The terminal: port 0 of the virtio console. */
+export interface ConsoleChannel extends ByteChannel {
+  /** Tells the guest the size of the terminal, in characters. */
+  resize(columns: number, rows: number): void;
+}
+
+/** One command run in the guest by the agent. */
+export interface ExecOptions {
+  readonly onStdout?: (bytes: Uint8Array) => void;
+  readonly onStderr?: (bytes: Uint8Array) => void;
+}
+
+/** Why a running machine stopped by itself. */
+export type StopReason =
+  | { readonly kind: "guest-halted"; readonly message: string }
+  | { readonly kind: "cpu-fault"; readonly message: string };

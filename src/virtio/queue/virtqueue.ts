@@ -1,0 +1,272 @@
+import {
+  VIRTQ_AVAIL_ALIGN,
+  VIRTQ_AVAIL_ELEMENT_SIZE,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_DESC_ALIGN,
+  VIRTQ_DESC_SIZE,
+  VIRTQ_EVENT_SIZE,
+  VIRTQ_MAX_SIZE,
+  VIRTQ_RING_HEADER_SIZE,
+  VIRTQ_USED_ALIGN,
+  VIRTQ_USED_ELEMENT_SIZE,
+  VIRTQ_USED_F_NO_NOTIFY,
+} from "../defs.ts";
+import type { GuestMemory } from "../types.ts";
+import { DescriptorChain } from "./chain.ts";
+import { VirtqueueError } from "./errors.ts";
+
+export { DescriptorChain } from "./chain.ts";
+export { VirtqueueError } from "./errors.ts";
+
+/** Where a split virtqueue lies: its size in descriptors and the guest-physical addresses of its parts. */
+export interface VirtqueueLayout {
+  readonly size: number;
+  readonly descriptorTable: number;
+  readonly availableRing: number;
+  readonly usedRing: number;
+}
+
+/** Ring features negotiated. */
+export interface VirtqueueOptions {
+  /** VIRTIO_RING_F_EVENT_IDX. */
+  readonly eventIndex: boolean;
+  /** VIRTIO_RING_F_INDIRECT_DESC. */
+  readonly indirect: boolean;
+}
+
+/** Bytes of each part of a split virtqueue of `size` descriptors, virtio 1.2 section 2.7. */
+export function virtqueuePartSizes(size: number): {
+  descriptorTable: number;
+  availableRing: number;
+  usedRing: number;
+} {
+  return {
+    descriptorTable: VIRTQ_DESC_SIZE * size,
+    availableRing: VIRTQ_RING_HEADER_SIZE + VIRTQ_AVAIL_ELEMENT_SIZE * size + VIRTQ_EVENT_SIZE,
+    usedRing: VIRTQ_RING_HEADER_SIZE + VIRTQ_USED_ELEMENT_SIZE * size + VIRTQ_EVENT_SIZE,
+  };
+}
+
+/**
+ * The device's half of a split virtqueue (virtio 1.2 section 2.7).
+ *
+ * The driver is not trusted: all of its ring is checked when it is read, and what breaks the standard throws
+ * {@link VirtqueueError}. At most `size` chains are in flight, because a head that was popped and not yet
+ * pushed cannot be popped again. Nothing is allocated once every head has been used.
+ */
+export class Virtqueue {
+  readonly size: number;
+  readonly #memory: GuestMemory;
+  readonly #mask: number;
+  readonly #eventIndex: boolean;
+  readonly #indirect: boolean;
+
+  readonly #table: number;
+  readonly #availFlags: number;
+  readonly #availIdx: number;
+  readonly #availRing: number;
+  readonly #usedEvent: number;
+  readonly #usedFlags: number;
+  readonly #usedIdx: number;
+  readonly #usedRing: number;
+  readonly #availEvent: number;
+
+  /** Index of the next available ring entry to take, modulo 65536. */
+  #nextAvail = 0;
+  /** Index of the next used ring entry to fill, modulo 65536. */
+  #nextUsed = 0;
+  /** Used elements since the last {@link needsNotification}. */
+  #pushed = 0;
+  #notificationsWanted = true;
+  #retired = false;
+
+  /** One chain object for each head, made when the head is first seen. */
+  readonly #chains: (DescriptorChain | undefined)[];
+  /** 1 for each head that is popped and not pushed. */
+  readonly #inFlight: Uint8Array;
+  /** Head popped from each ring slot, for {@link undoPop}: the driver may have rewritten the slot since. */
+  readonly #poppedHeads: Uint16Array;
+
+  /** @throws VirtqueueError when the size, an alignment or a range is illegal. */
+  constructor(memory: GuestMemory, layout: VirtqueueLayout, options: VirtqueueOptions) {
+    const { size, descriptorTable, availableRing, usedRing } = layout;
+    if (!Number.isInteger(size) || size < 1 || size > VIRTQ_MAX_SIZE || (size & (size - 1)) !== 0) {
+      throw new VirtqueueError("queue size");
+    }
+    if (descriptorTable % VIRTQ_DESC_ALIGN !== 0) throw new VirtqueueError("descriptor table misaligned");
+    if (availableRing % VIRTQ_AVAIL_ALIGN !== 0) throw new VirtqueueError("available ring misaligned");
+    if (usedRing % VIRTQ_USED_ALIGN !== 0) throw new VirtqueueError("used ring misaligned");
+    const sizes = virtqueuePartSizes(size);
+    if (!memory.contains(descriptorTable, sizes.descriptorTable)) {
+      throw new VirtqueueError("descriptor table outside RAM");
+    }
+    if (!memory.contains(availableRing, sizes.availableRing))
+      throw new VirtqueueError("available ring outside RAM");
+    if (!memory.contains(usedRing, sizes.usedRing)) throw new VirtqueueError("used ring outside RAM");
+
+    this.size = size;
+    this.#memory = memory;
+    this.#mask = size - 1;
+    this.#eventIndex = options.eventIndex;
+    this.#indirect = options.indirect;
+    this.#table = descriptorTable;
+    this.#availFlags = availableRing;
+    this.#availIdx = availableRing + 2;
+    this.#availRing = availableRing + VIRTQ_RING_HEADER_SIZE;
+    this.#usedEvent = this.#availRing + VIRTQ_AVAIL_ELEMENT_SIZE * size;
+    this.#usedFlags = usedRing;
+    this.#usedIdx = usedRing + 2;
+    this.#usedRing = usedRing + VIRTQ_RING_HEADER_SIZE;
+    this.#availEvent = this.#usedRing + VIRTQ_USED_ELEMENT_SIZE * size;
+    this.#chains = new Array<DescriptorChain | undefined>(size).fill(undefined);
+    this.#inFlight = new Uint8Array(size);
+    this.#poppedHeads = new Uint16Array(size);
+
+    // With EVENT_IDX the flags are 0 for good (2.7.10.1); without it 0 means that notifications are wanted.
+    memory.writeU16(this.#usedFlags, 0);
+    if (this.#eventIndex) memory.writeU16(this.#availEvent, 0);
+  }
+
+  /**
+   * Chains made available and not yet popped.
+   * @throws VirtqueueError when the index moved by more than the queue holds, or backwards (2.7.6.1).
+   */
+  available(): number {
+    if (this.#retired) return 0;
+    const count = (this.#memory.readU16(this.#availIdx) - this.#nextAvail) & 0xffff;
+    if (count > this.size) throw new VirtqueueError("available index jump");
+    return count;
+  }
+
+  /**
+   * Takes the next available chain, or undefined when there is none; then, if notifications are wanted,
+   * the driver will notify of the next one.
+   * @throws VirtqueueError when the ring or the chain breaks the standard; nothing is taken then.
+   */
+  pop(): DescriptorChain | undefined {
+    if (this.available() === 0) {
+      // The driver compares avail_event with its index only once: it must name the buffer to come.
+      if (!this.#notificationsWanted || !this.#eventIndex || !this.setNotificationsWanted(true))
+        return undefined;
+    }
+    const slot = this.#nextAvail & this.#mask;
+    const head = this.#memory.readU16(this.#availRing + slot * VIRTQ_AVAIL_ELEMENT_SIZE);
+    if (head >= this.size) throw new VirtqueueError("head index out of range");
+    if (this.#inFlight[head] !== 0) throw new VirtqueueError("head already in flight");
+    let chain = this.#chains[head];
+    if (chain === undefined) {
+      chain = new DescriptorChain(this.#memory, head);
+      this.#chains[head] = chain;
+    }
+    chain.parse(this.#table, this.size, this.#indirect);
+    this.#inFlight[head] = 1;
+    this.#poppedHeads[slot] = head;
+    this.#nextAvail = (this.#nextAvail + 1) & 0xffff;
+    return chain;
+  }
+
+  /**
+   * Gives the last `count` popped chains back, none of them pushed: they will be popped again, in their order.
+   * @throws RangeError when a chain among them is not in flight.
+   */
+  undoPop(count: number): void {
+    if (this.#retired) return;
+    for (let i = 0; i < count; i++) {
+      const before = (this.#nextAvail - 1) & 0xffff;
+      const head = this.#poppedHeads[before & this.#mask] as number; // masked: always inside the array
+      if (this.#inFlight[head] === 0) throw new RangeError("undoPop: no such chain in flight");
+      this.#inFlight[head] = 0;
+      this.#nextAvail = before;
+    }
+  }
+
+  /** Gives a chain back to the driver with the number of bytes written into it from its first writable byte on. */
+  push(chain: DescriptorChain, written: number): void {
+    if (this.#retired) return;
+    this.#fill(0, chain, written);
+    this.#publish(1);
+  }
+
+  /**
+   * Gives several chains back at once: the driver sees all of them or none
+   * (one update of the used index, as virtio 1.2 section 5.1.6.4.1 wants for merged receive buffers).
+   */
+  pushAll(chains: readonly DescriptorChain[], written: readonly number[]): void {
+    if (this.#retired || chains.length === 0) return;
+    if (chains.length !== written.length) throw new RangeError("pushAll: a length for each chain");
+    for (let i = 0; i < chains.length; i++) {
+      this.#fill(i, chains[i] as DescriptorChain, written[i] as number); // i < length of both
+    }
+    this.#publish(chains.length);
+  }
+
+  #fill(ahead: number, chain: DescriptorChain, written: number): void {
+    const head = chain.head;
+    if (this.#chains[head] !== chain || this.#inFlight[head] === 0)
+      throw new RangeError("push: chain not in flight");
+    if (written > chain.writableLength) throw new RangeError("push: more bytes than the chain can hold");
+    this.#inFlight[head] = 0;
+    const element = this.#usedRing + ((this.#nextUsed + ahead) & this.#mask) * VIRTQ_USED_ELEMENT_SIZE;
+    this.#memory.writeU32(element, head);
+    this.#memory.writeU32(element + 4, written);
+  }
+
+  /** Advances the used index after the elements are complete (2.7.8.2). */
+  #publish(count: number): void {
+    this.#nextUsed = (this.#nextUsed + count) & 0xffff;
+    this.#pushed += count;
+    this.#memory.writeU16(this.#usedIdx, this.#nextUsed);
+  }
+
+  /**
+   * Whether the driver wants to be told of what was pushed since the last call
+   * (used buffer notification suppression, virtio 1.2 section 2.7.7.2).
+   */
+  needsNotification(): boolean {
+    const pushed = this.#pushed;
+    if (pushed === 0 || this.#retired) return false;
+    this.#pushed = 0;
+    if (!this.#eventIndex) {
+      return (this.#memory.readU16(this.#availFlags) & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
+    }
+    // used_event names the element whose placing is to be told: is it among the last `pushed` ones?
+    const distance = (this.#nextUsed - this.#memory.readU16(this.#usedEvent) - 1) & 0xffff;
+    return distance < pushed;
+  }
+
+  /**
+   * Asks the driver for available buffer notifications, or not (virtio 1.2 section 2.7.10). A hint only: more may come.
+   * @returns when wanting them: whether buffers are available already, for which no notification may come.
+   */
+  setNotificationsWanted(wanted: boolean): boolean {
+    if (this.#retired) return false;
+    this.#notificationsWanted = wanted;
+    if (this.#eventIndex) {
+      // No flag turns notifications off here; an index just passed is as far away as can be.
+      const event = wanted ? this.#nextAvail : (this.#nextAvail - 1) & 0xffff;
+      this.#memory.writeU16(this.#availEvent, event);
+    } else {
+      this.#memory.writeU16(this.#usedFlags, wanted ? 0 : VIRTQ_USED_F_NO_NOTIFY);
+    }
+    return wanted && this.available() !== 0;
+  }
+
+  /**
+   * Whether the driver has consumed every used buffer and waits for the next, as far as can be seen:
+   * with EVENT_IDX it asks for the very next one, without it it wants notifications.
+   */
+  driverCaughtUp(): boolean {
+    if (this.#retired) return true;
+    if (this.#eventIndex) return this.#memory.readU16(this.#usedEvent) === this.#nextUsed;
+    return (this.#memory.readU16(this.#availFlags) & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
+  }
+
+  /**
+   * The device was reset: the rings belong to the driver again. From now on nothing is available, and pushes
+   * and chains' reads and writes do nothing (virtio 1.2 section 2.4.1), so that late work cannot harm.
+   */
+  retire(): void {
+    this.#retired = true;
+    for (const chain of this.#chains) chain?.clear();
+  }
+}

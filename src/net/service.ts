@@ -1,0 +1,48 @@
+/**
+ * What a service of the peer is: it sees bytes of one connection or one datagram, never frames, addresses or
+ * the router. All of it is synchronous, so that an answer leaves inside the guest's own notification.
+ */
+
+/** One accepted TCP connection, as its service sees it. */
+export interface Stream {
+  /**
+   * Sends bytes (copied). When the guest does not take what was sent before, so that more than the peer's bound
+   * would wait, the connection is aborted and false returned; false also when it is closed already.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Sends what waits, then ends the connection. No more data is delivered. Calling it twice is harmless. */
+  close(): void;
+}
+
+/** The service's half of one connection. */
+export interface StreamHandler {
+  /** Bytes from the guest, split anyhow, never empty, valid during the call only. */
+  data(bytes: Uint8Array): void;
+  /** The guest sends no more. Without this method the stream is closed. */
+  end?(): void;
+}
+
+/** A TCP service. */
+export interface StreamService {
+  readonly name: string;
+  readonly port: number;
+  /** A connection was accepted. */
+  open(stream: Stream): StreamHandler;
+}
+
+/** A UDP service: at most one answer for each datagram. */
+export interface DatagramService {
+  readonly name: string;
+  readonly port: number;
+  /**
+   * Answers `request` (valid during the call only) by writing into `response`, which is as long as the longest
+   * datagram that fits a frame. Returns the length of the answer, 0 for an empty one, or {@link NO_ANSWER}.
+   */
+  answer(request: Uint8Array, response: Uint8Array): number;
+}
+
+/** What {@link DatagramService.answer} returns when nothing is to be sent. */
+export const NO_ANSWER = -1;
+
+/** Counters of one service, by name. They only grow. */
+export type ServiceCounters = Readonly<Record<string, number>>;

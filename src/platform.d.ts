@@ -14,3 +14,24 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes?: ArrayBufferView | ArrayBuffer, options?: { stream?: boolean }): string;
 }
+declare namespace WebAssembly {
+  function instantiate(
+    bytes: Uint8Array | ArrayBuffer,
+    imports: Record<string, Record<string, unknown>>,
+  ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  interface Memory {
+    readonly buffer: ArrayBuffer;
+  }
+}
+interface ReadableStreamLike {
+  getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array }> };
+}
+declare class DecompressionStream {
+  constructor(format: "gzip");
+  readonly readable: ReadableStreamLike;
+  readonly writable: { getWriter(): { write(bytes: Uint8Array): Promise<void>; close(): Promise<void> } };
+}
+declare class MessageChannel {
+  readonly port1: { onmessage: (() => void) | null; close(): void };
+  readonly port2: { postMessage(message: unknown): void };
+}

@@ -28,6 +28,12 @@ export interface GuestMemory {
    * Throws {@link GuestMemoryError} when the range is not wholly RAM.
    */
   view(address: number, length: number): Uint8Array;
+  /**
+   * Says that [address, address + length) was written through a view: the CPU forgets code it had translated from
+   * there. Call it after such a write, before control returns to the CPU. (writeU8 to writeU32 are for ring fields
+   * and need no such call: no guest executes its rings.)
+   */
+  written(address: number, length: number): void;
 }
 
 /** A guest-physical range that is not wholly in RAM. */

@@ -1,0 +1,320 @@
+/**
+ * v86 as a CPU with RAM, interrupt controllers, a serial port and nothing else: the one seam between Doorbell and
+ * v86. Everything above this folder sees these interfaces only.
+ */
+import { V86 } from "v86";
+import type { RouterPort } from "../net/router.ts";
+import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
+import { V86GuestMemory } from "./guest-memory.ts";
+import { LocalApic } from "./local-apic.ts";
+import { V86Router } from "./router.ts";
+import { useMessageChannel } from "./scheduler.ts";
+import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
+
+/** v86 maps devices in whole blocks of this many bytes. */
+export const MMIO_BLOCK_SIZE = 0x20000;
+/** EFLAGS.IF (Intel SDM vol. 1, "EFLAGS Register"). */
+const FLAGS_IF = 0x200;
+/** Wired lines that exist at both the PIC and the IOAPIC. */
+const LINES = 16;
+
+/** What answers in a memory-mapped block. Sizes are in bytes; a guest's 16-bit read arrives as two 8-bit ones. */
+export interface MmioHandler {
+  /** Returns an unsigned value of `size` bytes. */
+  read(address: number, size: 1 | 4): number;
+  /** `value` is unsigned. */
+  write(address: number, size: 1 | 2 | 4, value: number): void;
+}
+
+/** The state in which a 32-bit kernel is entered (Linux boot protocol, "32-bit Boot Protocol"). */
+export interface EntryState {
+  /** Physical address of the first instruction. */
+  readonly entry: number;
+  /** Physical address of boot_params, given in ESI. */
+  readonly bootParams: number;
+  /** Physical address of a GDT that holds flat code at `codeSelector` and flat data at `dataSelector`. */
+  readonly gdt: { readonly address: number; readonly bytes: number };
+  readonly codeSelector: number;
+  readonly dataSelector: number;
+}
+
+/** Options of {@link Cpu.create}. */
+export interface CpuOptions {
+  readonly wasm: Uint8Array | ArrayBuffer;
+  readonly memoryBytes: number;
+  /** Addresses of v86's in-page router. */
+  readonly network: { readonly routerIp: string; readonly routerMac: string; readonly guestIp: string };
+}
+
+/** Why the CPU stopped by itself. */
+export type CpuEvent = "halted" | "reboot" | "fault";
+
+/** See the file's head. */
+export class Cpu {
+  readonly memory: GuestMemory;
+  /** The local APIC's message port, with its counters. */
+  readonly apic: LocalApic;
+  /** v86's in-page router. */
+  readonly router: RouterPort;
+  readonly #emulator: V86Emulator;
+  readonly #cpu: V86Cpu;
+  readonly #lines: InterruptLine[];
+  readonly #blocks = new Map<number, MmioHandler>();
+  readonly #flagsIndex: number;
+  readonly #counterIndex: number;
+  #words: Int32Array;
+  /** How many register accesses are under way; interrupts must not be taken inside one. */
+  #depth = 0;
+  #instructions = 0;
+  #lastCounter = 0;
+  #running = false;
+  #destroyed = false;
+  #onEvent: (event: CpuEvent, detail: string) => void = () => {};
+  #onSerial: (byte: number) => void = () => {};
+
+  /** Loads v86 and checks that it is the v86 we know; the guest's RAM is zero and nothing runs yet. */
+  static async create(options: CpuOptions): Promise<Cpu> {
+    let loadFailed: (error: unknown) => void = () => {};
+    const failed = new Promise<never>((_, reject) => {
+      loadFailed = reject;
+    });
+    const emulator = new V86({
+      wasm_fn: async (imports: Record<string, Record<string, unknown>>) => {
+        try {
+          return (await WebAssembly.instantiate(options.wasm, imports)).instance.exports;
+        } catch (error) {
+          loadFailed(new Error("v86's WebAssembly module could not be loaded.", { cause: error }));
+          throw error;
+        }
+      },
+      memory_size: options.memoryBytes,
+      // The smallest frame buffer: there is no display.
+      vga_memory_size: 1024 * 1024,
+      // Switches the local APIC and the IOAPIC on; no ACPI tables come with it, for they would come with a BIOS.
+      acpi: true,
+      autostart: false,
+      disable_speaker: true,
+      disable_keyboard: true,
+      disable_mouse: true,
+      net_device: {
+        type: "none",
+        relay_url: "fetch",
+        router_ip: options.network.routerIp,
+        router_mac: options.network.routerMac,
+        vm_ip: options.network.guestIp,
+      },
+    } as unknown as ConstructorParameters<typeof V86>[0]) as unknown as V86Emulator;
+    const loaded = new Promise<void>((resolve) => emulator.add_listener("emulator-loaded", () => resolve()));
+    await Promise.race([loaded, failed]);
+    checkInternals(emulator);
+    return new Cpu(emulator);
+  }
+
+  private constructor(emulator: V86Emulator) {
+    const cpu = emulator.v86.cpu;
+    this.#emulator = emulator;
+    this.#cpu = cpu;
+    this.#words = new Int32Array(cpu.wasm_memory.buffer);
+    this.#flagsIndex = cpu.flags.byteOffset >>> 2;
+    this.#counterIndex = cpu.instruction_counter.byteOffset >>> 2;
+    this.memory = new V86GuestMemory(cpu);
+    this.apic = new LocalApic(cpu, () => this.#attend());
+    this.router = new V86Router(emulator);
+    this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
+    this.#takeOver();
+    useMessageChannel(emulator);
+  }
+
+  /** Puts `handler` at a block of {@link MMIO_BLOCK_SIZE} bytes. */
+  mapMmio(base: number, handler: MmioHandler): void {
+    if (base % MMIO_BLOCK_SIZE !== 0) throw new RangeError(`0x${base.toString(16)} is not the start of a block`);
+    this.#blocks.set(base / MMIO_BLOCK_SIZE, handler);
+    this.#cpu.io.mmap_register(
+      base | 0,
+      MMIO_BLOCK_SIZE,
+      (address) => this.#read(handler, address, 1),
+      (address, value) => this.#write(handler, address, 1, value & 0xff),
+      (address) => this.#read(handler, address, 4) | 0,
+      (address, value) => this.#write(handler, address, 4, value >>> 0),
+    );
+  }
+
+  /** The wired line `number`, 0..15. What it means (level, polarity) is the IOAPIC's to say, from the MP table. */
+  line(number: number): InterruptLine {
+    const line = this.#lines[number];
+    if (!line) throw new RangeError(`there is no interrupt line ${number}`);
+    return line;
+  }
+
+  /** Puts the CPU where a 32-bit boot loader would: flat protected mode, interrupts off, ESI at boot_params. */
+  enter(state: EntryState): void {
+    const cpu = this.#cpu;
+    cpu.gdtr_offset[0] = state.gdt.address;
+    cpu.gdtr_size[0] = state.gdt.bytes - 1;
+    cpu.cr[0] = 1;
+    cpu.protected_mode[0] = 1;
+    cpu.is_32[0] = 1;
+    cpu.stack_size_32[0] = 1;
+    cpu.flags[0] = 2;
+    const codeSegment = 1;
+    for (let segment = 0; segment < 6; segment++) {
+      cpu.sreg[segment] = segment === codeSegment ? state.codeSelector : state.dataSelector;
+      cpu.segment_is_null[segment] = 0;
+      cpu.segment_offsets[segment] = 0;
+      cpu.segment_limits[segment] = 0xffffffff;
+      cpu.segment_access_bytes[segment] = segment === codeSegment ? 0x9b : 0x93;
+    }
+    for (let register = 0; register < 8; register++) cpu.reg32[register] = 0;
+    const esi = 6;
+    cpu.reg32[esi] = state.bootParams;
+    cpu.instruction_pointer[0] = state.entry | 0;
+    cpu.update_state_flags();
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  run(): void {
+    if (this.#running || this.#destroyed) return;
+    this.#running = true;
+    void this.#emulator.run();
+  }
+
+  /** Stops after the current slice (about a millisecond). */
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    void this.#emulator.stop();
+  }
+
+  async destroy(): Promise<void> {
+    if (this.#destroyed) return;
+    this.#running = false;
+    this.#destroyed = true;
+    await this.#emulator.destroy();
+  }
+
+  /** Guest instructions executed so far (v86's 32-bit counter, unwrapped). */
+  get instructions(): number {
+    const words = this.#state();
+    const counter = (words[this.#counterIndex] ?? 0) >>> 0;
+    this.#instructions += (counter - this.#lastCounter) >>> 0;
+    this.#lastCounter = counter;
+    return this.#instructions;
+  }
+
+  /** Calls back when the guest halted for good, asked for a reboot, or the emulated CPU failed. */
+  onEvent(callback: (event: CpuEvent, detail: string) => void): void {
+    this.#onEvent = callback;
+  }
+
+  /** Calls back for each byte the guest writes to its first serial port. */
+  onSerialOutput(callback: (byte: number) => void): void {
+    this.#onSerial = callback;
+  }
+
+  serialInput(byte: number): void {
+    this.#emulator.emulator_bus.send("serial0-input", byte);
+  }
+
+  #read(handler: MmioHandler, address: number, size: 1 | 4): number {
+    this.#depth += 1;
+    try {
+      return handler.read(address >>> 0, size);
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  #write(handler: MmioHandler, address: number, size: 1 | 2 | 4, value: number): void {
+    this.#depth += 1;
+    try {
+      handler.write(address >>> 0, size, value);
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  /**
+   * Inside a register access translated code has not stored its instruction pointer yet, so an interrupt taken
+   * there would return to the wrong place: the CPU finds it at its next check (STI, POPF, IRET, HLT, or the end of
+   * its slice). Outside of one, and with interrupts enabled, it is taken now, which also wakes a halted CPU.
+   */
+  #attend(): void {
+    if (this.#depth === 0 && !this.#destroyed) this.#cpu.handle_irqs();
+  }
+
+  /** v86 looks for interrupts in raise and lower itself: inside a register access, hide IF from it meanwhile. */
+  #drive(line: number, level: boolean): void {
+    if (this.#destroyed) return;
+    const cpu = this.#cpu;
+    if (this.#depth === 0) {
+      if (level) cpu.device_raise_irq(line);
+      else cpu.device_lower_irq(line);
+      return;
+    }
+    const words = this.#state();
+    const flags = words[this.#flagsIndex] ?? 0;
+    words[this.#flagsIndex] = flags & ~FLAGS_IF;
+    if (level) cpu.device_raise_irq(line);
+    else cpu.device_lower_irq(line);
+    words[this.#flagsIndex] = flags;
+  }
+
+  /** v86's state words; taken anew when WebAssembly memory has grown. */
+  #state(): Int32Array {
+    if (this.#words.length === 0) this.#words = new Int32Array(this.#cpu.wasm_memory.buffer);
+    return this.#words;
+  }
+
+  /** Replaces what v86 does by default for 16-bit writes, faults, halts and reboots. */
+  #takeOver(): void {
+    const cpu = this.#cpu;
+    // v86 splits a 16-bit write into two 8-bit ones; registers that are 16 bits wide need it whole.
+    const split = cpu.mmap_write16;
+    cpu.mmap_write16 = (address, value) => {
+      const handler = this.#blocks.get(Math.floor((address >>> 0) / MMIO_BLOCK_SIZE));
+      if (handler) this.#write(handler, address, 2, value & 0xffff);
+      else split.call(cpu, address, value);
+    };
+    const slice = cpu.main_loop;
+    cpu.main_loop = () => {
+      try {
+        const idle = slice.call(cpu);
+        void this.instructions;
+        return idle;
+      } catch (error) {
+        this.#stopBy("fault", error instanceof Error ? error.message : String(error));
+        return 1000;
+      }
+    };
+    // The guest's reset button (keyboard controller, PCI reset): without a BIOS there is nothing to restart into.
+    cpu.reboot_internal = () => this.#stopBy("reboot", "the guest asked for a reset");
+    this.#emulator.add_listener("cpu-event-halt", () => this.#stopBy("halted", "the guest halted its CPU"));
+    this.#emulator.add_listener("serial0-output-byte", (byte: number) => this.#onSerial(byte));
+  }
+
+  #stopBy(event: CpuEvent, detail: string): void {
+    if (this.#destroyed) return;
+    this.stop();
+    // Not from inside v86: what listens may destroy the machine.
+    queueMicrotask(() => this.#onEvent(event, detail));
+  }
+}
+
+/** Keeps a line's level, so that driving it to where it is costs nothing. */
+class Line implements InterruptLine {
+  #level = false;
+  readonly #drive: (level: boolean) => void;
+
+  constructor(drive: (level: boolean) => void) {
+    this.#drive = drive;
+  }
+
+  set(level: boolean): void {
+    if (level === this.#level) return;
+    this.#level = level;
+    this.#drive(level);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * The private members of v86 that this folder relies on, and the checks that they are what we think they are.
+ * None of it is v86's public interface: the version is pinned, and {@link checkInternals} refuses to go on with one
+ * clear sentence when anything has moved.
+ */
+import v86Package from "v86/package.json" with { type: "json" };
+
+/** The version these notes were taken from. */
+export const V86_VERSION = "0.5.462";
+
+/** v86's small typed arrays over its own state, in WebAssembly memory. */
+interface StateView {
+  [index: number]: number;
+  readonly byteOffset: number;
+  readonly length: number;
+}
+
+/** What we use of v86's CPU object. */
+export interface V86Cpu {
+  readonly wasm_memory: WebAssembly.Memory;
+  readonly mem8: StateView;
+  readonly memory_size: StateView;
+  readonly cr: StateView;
+  readonly reg32: StateView;
+  readonly sreg: StateView;
+  readonly segment_is_null: StateView;
+  readonly segment_offsets: StateView;
+  readonly segment_limits: StateView;
+  readonly segment_access_bytes: StateView;
+  readonly protected_mode: StateView;
+  readonly is_32: StateView;
+  readonly stack_size_32: StateView;
+  readonly gdtr_size: StateView;
+  readonly gdtr_offset: StateView;
+  readonly flags: StateView;
+  readonly in_hlt: StateView;
+  readonly instruction_pointer: StateView;
+  readonly instruction_counter: StateView;
+  readonly io: {
+    mmap_register(
+      address: number,
+      size: number,
+      read8: (address: number) => number,
+      write8: (address: number, value: number) => void,
+      read32: (address: number) => number,
+      write32: (address: number, value: number) => void,
+    ): void;
+  };
+  mmap_write16: (address: number, value: number) => void;
+  main_loop: () => number;
+  reboot_internal: () => void;
+  update_state_flags(): void;
+  handle_irqs(): void;
+  device_raise_irq(line: number): void;
+  device_lower_irq(line: number): void;
+  get_apic_addr(): number;
+  read32s(address: number): number;
+  write32(address: number, value: number): void;
+  jit_dirty_cache(start: number, end: number): void;
+}
+
+/** A connection that v86's in-page router hands out for a guest's TCP connect. */
+export interface V86Connection {
+  /** The port the guest asked for. */
+  readonly sport: number;
+  /** Next sequence number expected from the guest; v86 lets it grow past 2^32. */
+  ack: number;
+  accept(): void;
+  write(bytes: Uint8Array): void;
+  close(): void;
+  on(event: "data", handler: (bytes: Uint8Array) => void): void;
+  on(event: "shutdown" | "close", handler: () => void): void;
+}
+
+/** What we use of the emulator object, its buses and its scheduler. */
+export interface V86Emulator {
+  readonly v86: {
+    readonly cpu: V86Cpu;
+    yield: (milliseconds: number, tick: number) => void;
+    yield_callback(tick: number): void;
+  };
+  readonly emulator_bus: { send(name: string, value: unknown): void };
+  add_listener(name: string, handler: (value: never) => void): void;
+  run(): Promise<void>;
+  stop(): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+/** Byte offsets in v86's local APIC state (its `Apic` struct), read in its source and probed at start. */
+export const APIC_TPR = 44;
+export const APIC_IRR = 64;
+export const APIC_ISR = 96;
+export const APIC_TMR = 128;
+
+/** Where the local APIC's registers are (Intel SDM vol. 3A, "Local APIC Register Address Map"). */
+const LOCAL_APIC_BASE = 0xfee00000;
+const LOCAL_APIC_TPR = 0x80;
+const LOCAL_APIC_IRR0 = 0x200;
+
+/** v86 is not as this version of Doorbell expects it. */
+export class V86MismatchError extends Error {
+  override readonly name = "V86MismatchError";
+  constructor(detail: string) {
+    super(
+      `This build of v86 (${v86Package.version}) does not fit: ${detail}. Install v86 ${V86_VERSION}, the version in package.json.`,
+    );
+  }
+}
+
+const VIEWS = [
+  "mem8 memory_size cr reg32 sreg segment_is_null segment_offsets segment_limits segment_access_bytes",
+  "protected_mode is_32 stack_size_32 gdtr_size gdtr_offset flags in_hlt instruction_pointer instruction_counter",
+].flatMap((names) => names.split(" "));
+const FUNCTIONS = [
+  "mmap_write16 main_loop reboot_internal update_state_flags handle_irqs device_raise_irq device_lower_irq",
+  "get_apic_addr read32s write32 jit_dirty_cache",
+].flatMap((names) => names.split(" "));
+
+/**
+ * Checks the version, the names and the local APIC's layout (by writing through one side and reading through the
+ * other). Throws {@link V86MismatchError}. Call before the guest runs: the probe leaves the state as it found it.
+ */
+export function checkInternals(emulator: V86Emulator): void {
+  if (!v86Package.version.startsWith(V86_VERSION)) throw new V86MismatchError("its version is another");
+  const cpu = emulator.v86?.cpu as (V86Cpu & Record<string, unknown>) | undefined;
+  if (!cpu) throw new V86MismatchError("the CPU object is not where it was");
+  for (const name of VIEWS) {
+    const view = cpu[name] as StateView | undefined;
+    if (typeof view?.byteOffset !== "number") throw new V86MismatchError(`cpu.${name} is missing`);
+  }
+  for (const name of FUNCTIONS) {
+    if (typeof cpu[name] !== "function") throw new V86MismatchError(`cpu.${name} is missing`);
+  }
+  if (typeof cpu.io?.mmap_register !== "function") throw new V86MismatchError("cpu.io.mmap_register is missing");
+  probeLocalApic(cpu);
+}
+
+function probeLocalApic(cpu: V86Cpu): void {
+  const state = new DataView(cpu.wasm_memory.buffer, cpu.get_apic_addr(), APIC_TMR + 32);
+  const priority = 0x50;
+  const before = cpu.read32s(LOCAL_APIC_BASE + LOCAL_APIC_TPR);
+  cpu.write32(LOCAL_APIC_BASE + LOCAL_APIC_TPR, priority);
+  const seen = state.getUint32(APIC_TPR, true);
+  cpu.write32(LOCAL_APIC_BASE + LOCAL_APIC_TPR, before);
+  if (seen !== priority) throw new V86MismatchError("the local APIC's task priority is not where it was");
+
+  // One bit in each of two words: the array's start and its stride are both as expected, or the probe fails.
+  for (const [word, bit] of [
+    [1, 0x00000002],
+    [6, 0x00010000],
+  ] as const) {
+    const at = APIC_IRR + 4 * word;
+    const old = state.getUint32(at, true);
+    state.setUint32(at, old | bit, true);
+    const read = cpu.read32s(LOCAL_APIC_BASE + LOCAL_APIC_IRR0 + 0x10 * word);
+    state.setUint32(at, old, true);
+    if (((read ^ old) & bit) === 0) throw new V86MismatchError("the local APIC's IRR is not where it was");
+  }
+}

@@ -127,7 +127,8 @@ export class Cpu {
 
   /** Puts `handler` at a block of {@link MMIO_BLOCK_SIZE} bytes. */
   mapMmio(base: number, handler: MmioHandler): void {
-    if (base % MMIO_BLOCK_SIZE !== 0) throw new RangeError(`0x${base.toString(16)} is not the start of a block`);
+    if (base % MMIO_BLOCK_SIZE !== 0)
+      throw new RangeError(`0x${base.toString(16)} is not the start of a block`);
     this.#blocks.set(base / MMIO_BLOCK_SIZE, handler);
     this.#cpu.io.mmap_register(
       base | 0,

@@ -68,8 +68,14 @@ export interface V86Connection {
   accept(): void;
   write(bytes: Uint8Array): void;
   close(): void;
+  /** Guest and peer, address and port: v86's key for the connection. */
+  readonly tuple: string;
+  /** Bytes written and not yet acknowledged. */
+  readonly send_buffer: { readonly length: number };
+  /** Forgets the connection. */
+  release: () => void;
   on(event: "data", handler: (bytes: Uint8Array) => void): void;
-  on(event: "shutdown" | "close", handler: () => void): void;
+  on(event: "shutdown", handler: () => void): void;
 }
 
 /** What we use of the emulator object, its buses and its scheduler. */
@@ -131,7 +137,8 @@ export function checkInternals(emulator: V86Emulator): void {
   for (const name of FUNCTIONS) {
     if (typeof cpu[name] !== "function") throw new V86MismatchError(`cpu.${name} is missing`);
   }
-  if (typeof cpu.io?.mmap_register !== "function") throw new V86MismatchError("cpu.io.mmap_register is missing");
+  if (typeof cpu.io?.mmap_register !== "function")
+    throw new V86MismatchError("cpu.io.mmap_register is missing");
   probeLocalApic(cpu);
 }
 

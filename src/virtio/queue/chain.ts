@@ -130,9 +130,9 @@ export class DescriptorChain {
       }
       const part = Math.min(length - skip, wanted - done);
       const whole = done === 0 && part === wanted;
-      this.#memory
-        .view((this.#addresses[i] as number) + skip, part)
-        .set(whole ? source : source.subarray(done, done + part));
+      const address = (this.#addresses[i] as number) + skip;
+      this.#memory.view(address, part).set(whole ? source : source.subarray(done, done + part));
+      this.#memory.written(address, part);
       done += part;
       skip = 0;
     }

@@ -59,6 +59,8 @@ export class MockMemory implements GuestMemory {
     return this.#backing.subarray(GUARD_SIZE + address, GUARD_SIZE + address + length);
   }
 
+  written(): void {}
+
   /** A fresh, zeroed range of RAM with a gap of known bytes behind it. */
   alloc(length: number, align = 16): number {
     const address = Math.ceil(this.#nextFree / align) * align;

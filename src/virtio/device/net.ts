@@ -119,7 +119,6 @@ export class NetDevice implements VirtioDevice {
   #quiescing = false;
   /** Receive chains popped and not yet used: parts of a frame for which there were not enough of them. */
   #inHand: DescriptorChain[] = [];
-  #inHandBytes = 0;
   /** Whether the driver was asked to notify of receive buffers: only while frames wait for them. */
   #receiveKicks = true;
   /** Receive buffers became used and the driver was not yet notified. */
@@ -194,7 +193,6 @@ export class NetDevice implements VirtioDevice {
     this.#context = undefined;
     this.#quiescing = false;
     this.#inHand = [];
-    this.#inHandBytes = 0;
     this.#receiveUsed = false;
     this.#setMac(this.#mac);
   }
@@ -288,12 +286,16 @@ export class NetDevice implements VirtioDevice {
     const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
     const inHand = this.#inHand;
     const enough = this.#mergeable ? wanted : 1;
-    while (this.#inHandBytes < enough) {
+    let room = 0;
+    for (const chain of inHand) room += chain.writableLength;
+    // The chains of a queue that the driver took out of use are empty, and so are those of a device that stopped.
+    if (room === 0 && inHand.length > 0) return false;
+    for (let popped = 0; room < enough; popped++) {
       if (inHand.length === queue.size) {
         this.#drop("receive buffers too small");
         return true;
       }
-      const chain = queue.pop();
+      const chain = popped < queue.size ? queue.pop() : undefined;
       if (chain === undefined) return false;
       if (this.#isUnusable(chain)) {
         this.#unusableBuffers++;
@@ -302,7 +304,7 @@ export class NetDevice implements VirtioDevice {
         continue;
       }
       inHand.push(chain);
-      this.#inHandBytes += chain.writableLength;
+      room += chain.writableLength;
     }
     const first = inHand[0] as DescriptorChain; // the loop above leaves at least one
     if (!this.#mergeable && first.writableLength < wanted) {
@@ -312,7 +314,9 @@ export class NetDevice implements VirtioDevice {
 
     this.#receiveUsed = true;
     let buffers = 0;
-    for (let room = 0; room < wanted; buffers++) room += (inHand[buffers] as DescriptorChain).writableLength;
+    for (let covered = 0; covered < wanted; buffers++) {
+      covered += (inHand[buffers] as DescriptorChain).writableLength; // they cover it: room >= wanted
+    }
     // Little-endian; 1 without VIRTIO_NET_F_MRG_RXBUF (5.1.6.4.1).
     this.#header[HDR_NUM_BUFFERS] = buffers & 0xff;
     this.#header[HDR_NUM_BUFFERS + 1] = buffers >> 8;
@@ -322,14 +326,12 @@ export class NetDevice implements VirtioDevice {
     this.net.rxBytes += frame.length;
     if (buffers === 1) {
       inHand.shift();
-      this.#inHandBytes -= first.writableLength;
       queue.push(first, wanted);
       return true;
     }
     // All buffers of a frame become used together, all but the last filled completely (5.1.6.4.1).
     const chains = inHand.splice(0, buffers);
     const written = [VIRTIO_NET_HDR_SIZE + done];
-    for (const chain of chains) this.#inHandBytes -= chain.writableLength;
     for (const chain of chains.slice(1)) {
       const count = chain.write(0, frame.subarray(done));
       written.push(count);

@@ -129,9 +129,7 @@ export class ConsoleDevice implements VirtioDevice {
     this.#multiport = hasFeature(context.features, VIRTIO_CONSOLE_F_MULTIPORT);
     this.#sized = hasFeature(context.features, VIRTIO_CONSOLE_F_SIZE);
     this.#quiescing = false;
-    context.run(() => {
-      for (const port of this.#ports) this.#fill(port);
-    });
+    context.run(this.#fillAll);
   }
 
   reset(): void {
@@ -148,6 +146,12 @@ export class ConsoleDevice implements VirtioDevice {
       drained = this.#controlSettled() && this.#ports.every((port) => this.#inputHandedOn(port));
     });
     return drained;
+  }
+
+  /** Takes {@link quiesce} back without a reset: a switch was given up. */
+  resume(): void {
+    this.#quiescing = false;
+    this.#context?.run(this.#fillAll);
   }
 
   notify(index: number): void {
@@ -176,6 +180,10 @@ export class ConsoleDevice implements VirtioDevice {
   #inputCame(port: Port): void {
     this.#context?.run(() => this.#fill(port));
   }
+
+  readonly #fillAll = (): void => {
+    for (const port of this.#ports) this.#fill(port);
+  };
 
   #fill(port: Port): void {
     const context = this.#context;

@@ -202,6 +202,12 @@ export class NetDevice implements VirtioDevice {
     return this.#context?.queues[NET_RECEIVE_QUEUE]?.driverCaughtUp() ?? true;
   }
 
+  /** Takes {@link quiesce} back without a reset: a switch was given up. */
+  resume(): void {
+    this.#quiescing = false;
+    this.#context?.run(this.#flushWaiting);
+  }
+
   notify(index: number): void {
     const context = this.#context;
     const queue = context?.queues[index];

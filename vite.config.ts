@@ -1,0 +1,30 @@
+import { defineConfig } from "vite";
+
+/**
+ * The page lives in web/, what it serves unchanged in public/ (the guest's kernel and initramfs), the result in dist/.
+ * `base` is relative so that dist/ works from any folder of any server.
+ */
+export default defineConfig({
+  root: "web",
+  base: "./",
+  publicDir: "../public",
+  cacheDir: "../node_modules/.vite",
+  // Not a single-page application: a missing kernel has to be a 404, not index.html.
+  appType: "mpa",
+  // The development server takes the libraries' production builds too: their development builds talk to the console.
+  resolve: { conditions: ["module", "browser", "production"] },
+  build: {
+    outDir: "../dist",
+    emptyOutDir: true,
+    target: "es2023",
+    // v86 alone is larger than the default limit of the warning.
+    chunkSizeWarningLimit: 1200,
+    // Everything stays a file of its own: a policy that forbids data: URLs must not break the page.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  // Named, so that the development server does not discover them one by one and reload the page under a booting guest.
+  optimizeDeps: {
+    include: ["lit", "lit/directives/live.js", "@xterm/xterm", "@xterm/addon-fit", "uplot", "v86"],
+  },
+});

@@ -1,0 +1,150 @@
+/**
+ * The page: header, controls, terminal, chart, panel, and the live regions that say what happens.
+ * It renders into the document itself, so that links and labels reach across; its parts have shadow trees.
+ */
+import { html, LitElement, nothing } from "lit";
+import "./doorbell-chart.ts";
+import "./doorbell-controls.ts";
+import "./doorbell-figures.ts";
+import "./doorbell-panel.ts";
+import "./doorbell-progress.ts";
+import "./doorbell-runs.ts";
+import "./doorbell-segmented.ts";
+import "./doorbell-terminal.ts";
+import type { DoorbellTerminal, LeaveTerminalEvent } from "./doorbell-terminal.ts";
+import { formatMilliseconds } from "./format.ts";
+import type { MachineStore, PageState } from "./store.ts";
+import { StoreController } from "./store-controller.ts";
+import { currentTheme, setTheme, type Theme } from "./theme.ts";
+
+const NEXT_THEME: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
+
+export class DoorbellApp extends LitElement {
+  static override properties = { store: { attribute: false } };
+
+  declare store: MachineStore;
+
+  constructor() {
+    super();
+    new StoreController(this);
+  }
+
+  override createRenderRoot() {
+    return this;
+  }
+
+  override render() {
+    const { store } = this;
+    const { state } = store;
+    const covered = state.stage === "downloading" || state.stage === "booting" || state.problem !== undefined;
+    return html`
+      <a class="skip" href="#panel">Skip the terminal</a>
+      <header class="header">
+        <h1>${logo}Doorbell</h1>
+        <p>A real Linux microVM in this page, built to show how a guest and its devices talk.</p>
+        <div class="end">
+          <span class="stage ${state.stage}" id="stage">${stageText(state)}</span>
+          <button type="button" class="quiet" popovertarget="explain">What am I looking at?</button>
+          <button type="button" class="quiet" @click=${this.#nextTheme}>Theme: ${currentTheme()}</button>
+        </div>
+        ${explanation}
+      </header>
+      <doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store}></doorbell-controls>
+      <main class="terminal card" @leave-terminal=${this.#leave}>
+        <doorbell-terminal .store=${store} ?inert=${covered}></doorbell-terminal>
+        <doorbell-progress .store=${store} ?hidden=${!covered}></doorbell-progress>
+      </main>
+      <section class="chart card" aria-label="Chart"><doorbell-chart .store=${store}></doorbell-chart></section>
+      <section class="panel" id="panel" tabindex="-1" aria-label="Counters">
+        <doorbell-figures .store=${store}></doorbell-figures>
+        <div class="card"><doorbell-runs .store=${store}></doorbell-runs></div>
+        <div class="card"><doorbell-panel .store=${store}></doorbell-panel></div>
+      </section>
+      <footer class="footer">
+        <span>
+          Emulated CPU (v86): a trapped access costs about 0.1 microsecond here. Counts per transaction do not depend on
+          that.
+        </span>
+        <span>Documentation: docs/ in the repository</span>
+      </footer>
+      <div class="hidden-text" role="status" id="announcement">${state.announcement}</div>
+      <div class="notice" role="alert" id="notice">
+        ${
+          state.notice === undefined
+            ? nothing
+            : html`<p>${state.notice}</p>
+              <button type="button" class="quiet" @click=${() => store.dismissNotice()}>Dismiss</button>`
+        }
+      </div>
+    `;
+  }
+
+  override updated(): void {
+    const terminal = this.querySelector<DoorbellTerminal>("doorbell-terminal");
+    // The first prompt takes the keyboard, unless the person is already somewhere else.
+    if (this.store.state.stage === "running" && !this.#focused && terminal !== null) {
+      this.#focused = true;
+      if (document.activeElement === document.body) terminal.focus();
+    }
+    if (this.store.state.stage === "downloading") this.#focused = false;
+  }
+
+  #focused = false;
+
+  #leave(event: LeaveTerminalEvent): void {
+    this.querySelector<HTMLElement>(event.backwards ? "#controls" : "#panel")?.focus();
+  }
+
+  #nextTheme(): void {
+    setTheme(NEXT_THEME[currentTheme()]);
+    this.requestUpdate();
+  }
+}
+
+function stageText({ stage, phases }: PageState): string {
+  switch (stage) {
+    case "downloading":
+      return "Downloading";
+    case "booting":
+      return "Booting";
+    case "running":
+      return phases.console === undefined
+        ? "Running"
+        : `Running, booted in ${formatMilliseconds(phases.console)}`;
+    case "paused":
+      return "Paused";
+    case "stopped":
+      return "Stopped";
+    case "failed":
+      return "Not running";
+  }
+}
+
+const logo = html`<svg viewBox="0 0 32 32" aria-hidden="true">
+  <rect width="32" height="32" rx="7" fill="currentColor" />
+  <circle class="ring" cx="16" cy="16" r="8.5" />
+  <circle class="button" cx="16" cy="16" r="3.6" />
+</svg>`;
+
+const explanation = html`<div class="explain" id="explain" popover>
+  <h2>What am I looking at?</h2>
+  <p>
+    Linux runs here on an emulated CPU, and its network card, console and entropy source are virtio devices of this page.
+    To talk to a device the guest touches one of its registers, which stops the CPU and calls the device: that is an
+    <b>exit</b>, and the doorbell that says &ldquo;there is work in your queue&rdquo; is one.
+  </p>
+  <p>
+    The device answers with an <b>interrupt</b>. On the legacy wire the driver must then ask why (an exit), acknowledge
+    (an exit) and end it at the IOAPIC (an exit); a message (MSI) names its queue by itself, so those exits are gone.
+  </p>
+  <p>Run tcp_rr, switch Interrupts while it runs, and watch exits per transaction: the connection stays open.</p>
+  <button type="button" class="quiet" popovertarget="explain" popovertargetaction="hide">Close</button>
+</div>`;
+
+customElements.define("doorbell-app", DoorbellApp);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "doorbell-app": DoorbellApp;
+  }
+}

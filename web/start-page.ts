@@ -1,0 +1,20 @@
+/** Joins a source of machines to the app element of the document. */
+import "./doorbell-app.ts";
+import { type MachineSource, MachineStore, readPageOptions } from "./store.ts";
+import { applyTheme } from "./theme.ts";
+import { sentence } from "./words.ts";
+
+export function startPage(source: MachineSource): void {
+  applyTheme();
+  const store = new MachineStore(source, readPageOptions(location.search));
+  const app = document.createElement("doorbell-app");
+  app.store = store;
+  document.querySelector("#app")?.replaceWith(app);
+  window.addEventListener("error", ({ message }) =>
+    store.showNotice(`Something in the page failed: ${message}`),
+  );
+  window.addEventListener("unhandledrejection", ({ reason }) =>
+    store.showNotice(`Something in the page failed: ${sentence(reason)}`),
+  );
+  void store.boot();
+}

@@ -210,7 +210,11 @@ function statistics(timestamp: number, seen: number, leftOut: number): Uint8Arra
   const body = new DataView(new ArrayBuffer(12));
   body.setUint32(0, 0, true);
   putTimestamp(body, 4, timestamp);
-  const count = (value: number) => new Uint8Array(BigUint64Array.of(BigInt(value)).buffer);
+  const count = (value: number) => {
+    const bytes = new DataView(new ArrayBuffer(8));
+    bytes.setBigUint64(0, BigInt(value), true);
+    return new Uint8Array(bytes.buffer);
+  };
   return block(INTERFACE_STATISTICS_BLOCK, new Uint8Array(body.buffer), [
     option(ISB_IFRECV, count(seen)),
     option(ISB_IFDROP, count(leftOut)),

@@ -80,12 +80,12 @@ interface Answer {
   readonly headOnly?: boolean;
 }
 
-/** Offset of the empty line that ends a request head, or -1. A bare LF ends a line too (RFC 9112 section 2.2). */
+/** Length of a request head without the empty line that ends it, or -1 when that has not come. A bare LF ends a line too (RFC 9112 section 2.2). */
 function headEnd(bytes: Uint8Array): number {
   const CR = 13;
   const LF = 10;
   for (let i = bytes.indexOf(LF); i >= 0; i = bytes.indexOf(LF, i + 1)) {
-    if (bytes[i + 1] === LF || (bytes[i + 1] === CR && bytes[i + 2] === LF)) return i;
+    if (bytes[i + 1] === LF || (bytes[i + 1] === CR && bytes[i + 2] === LF)) return i + 1;
   }
   return -1;
 }

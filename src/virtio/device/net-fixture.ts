@@ -1,0 +1,139 @@
+import { VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC } from "../defs.ts";
+import type { MockUsed } from "../testing/mock-queue.ts";
+import { featureMask } from "./feature-bits.ts";
+import {
+  type EthernetLink,
+  NET_RECEIVE_QUEUE,
+  NET_TRANSMIT_QUEUE,
+  NetDevice,
+  type NetDeviceOptions,
+  VIRTIO_NET_HDR_SIZE,
+} from "./net.ts";
+import { type SpecMachine, specMachine } from "./spec-machine.ts";
+
+export const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
+
+/** Data words of the messages that MockDriver programs: the device's vectors by what they tell. */
+export const RX_MESSAGE = 0x42;
+export const TX_MESSAGE = 0x43;
+export const CONFIG_MESSAGE = 0x41;
+
+/** VERSION_1 and the given bits, no ring features: every used buffer is told, and every buffer is kicked. */
+export const plain = (...bits: readonly number[]): bigint => featureMask(VIRTIO_F_VERSION_1, ...bits);
+/** VERSION_1, both ring features and the given bits. */
+export const rings = (...bits: readonly number[]): bigint =>
+  featureMask(VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC, ...bits);
+
+/** A link that keeps what the guest sent, and may answer within the call. */
+export class SpecLink implements EthernetLink {
+  readonly sent: Uint8Array[] = [];
+  answer: ((frame: Uint8Array) => void) | undefined;
+  receive?: (frame: Uint8Array) => void;
+
+  send(frame: Uint8Array): void {
+    const copy = frame.slice();
+    this.sent.push(copy);
+    this.answer?.(copy);
+  }
+  /** A frame comes in. */
+  deliver(frame: Uint8Array): void {
+    this.receive?.(frame);
+  }
+}
+
+/** An untagged frame of `length` bytes; `mark` makes it different from others. */
+export function ethernet(length: number, mark = 1): Uint8Array {
+  const frame = Uint8Array.from({ length }, (_, i) => (i * 7 + mark * 31) & 0xff);
+  if (length >= 14) frame.set([0x08, 0x00], 12);
+  return frame;
+}
+
+/** The same with a VLAN tag's EtherType. */
+export function tagged(length: number, etherType = 0x8100): Uint8Array {
+  const frame = ethernet(length);
+  frame.set([etherType >> 8, etherType & 0xff], 12);
+  return frame;
+}
+
+export interface NetMachine extends SpecMachine {
+  readonly device: NetDevice;
+  readonly link: SpecLink;
+  /** Gives the device a receive buffer of these descriptor lengths; returns where they are. */
+  addReceive(...lengths: readonly number[]): number[];
+  /** Publishes receive buffers and kicks if the device asked for it; whether it did. */
+  publishReceive(): boolean;
+  /** The used receive buffers since the last call, with the bytes written, in order. */
+  takeReceived(): { used: MockUsed; bytes: Uint8Array }[];
+  /** Puts a header and frame, cut at `cuts`, into the transmit queue. */
+  addTransmit(frame: Uint8Array, options?: { header?: Uint8Array; cuts?: readonly number[] }): void;
+  /** Publishes the transmit queue and kicks if the device asked for it. */
+  publishTransmit(): boolean;
+}
+
+/** A network device with its driver, not initialised yet. */
+export function netMachine(options: Partial<NetDeviceOptions> = {}): NetMachine {
+  const link = new SpecLink();
+  const device = new NetDevice({ mac: MAC, link, ...options });
+  const machine = specMachine(device);
+  const { driver, memory } = machine;
+  const places = new Map<number, { address: number; length: number }[]>();
+
+  const publish = (index: number): boolean => {
+    const wanted = driver.queue(index).publish();
+    if (wanted) driver.kick(index);
+    return wanted;
+  };
+  return {
+    ...machine,
+    device,
+    link,
+    addReceive(...lengths) {
+      const buffers = lengths.map((length) => ({ address: memory.alloc(length), length, writable: true }));
+      places.set(driver.queue(NET_RECEIVE_QUEUE).add(buffers), buffers);
+      return buffers.map(({ address }) => address);
+    },
+    publishReceive: () => publish(NET_RECEIVE_QUEUE),
+    takeReceived() {
+      return driver
+        .queue(NET_RECEIVE_QUEUE)
+        .takeUsed()
+        .map((used) => {
+          const all = (places.get(used.id) ?? []).flatMap(({ address, length }) => [
+            ...memory.bytes(address, length),
+          ]);
+          return { used, bytes: Uint8Array.from(all.slice(0, used.length)) };
+        });
+    },
+    addTransmit(frame, { header = new Uint8Array(VIRTIO_NET_HDR_SIZE), cuts = [] } = {}) {
+      const whole = Uint8Array.from([...header, ...frame]);
+      const edges = [0, ...cuts, whole.length];
+      const buffers = edges.slice(1).map((end, i) => {
+        const part = whole.subarray(edges[i], end);
+        return { address: memory.store(part), length: part.length, writable: false };
+      });
+      driver.queue(NET_TRANSMIT_QUEUE).add(buffers);
+    },
+    publishTransmit: () => publish(NET_TRANSMIT_QUEUE),
+  };
+}
+
+/** Header and frame of one used receive buffer. */
+export function split(bytes: Uint8Array): { header: number[]; frame: Uint8Array } {
+  return { header: [...bytes.subarray(0, VIRTIO_NET_HDR_SIZE)], frame: bytes.slice(VIRTIO_NET_HDR_SIZE) };
+}
+
+/** A header as the device writes it: all zero but num_buffers. */
+export const receiveHeader = (buffers: number): number[] => [
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  buffers & 255,
+  buffers >> 8,
+];

@@ -119,6 +119,7 @@ export class DescriptorChain {
 
   /** Copies `source` into the writable part from `offset` on; returns how many bytes fitted. */
   write(offset: number, source: Uint8Array): number {
+    const memory = this.#memory;
     const wanted = source.length;
     let skip = offset;
     let done = 0;
@@ -129,10 +130,10 @@ export class DescriptorChain {
         continue;
       }
       const part = Math.min(length - skip, wanted - done);
+      const at = (this.#addresses[i] as number) + skip;
       const whole = done === 0 && part === wanted;
-      const address = (this.#addresses[i] as number) + skip;
-      this.#memory.view(address, part).set(whole ? source : source.subarray(done, done + part));
-      this.#memory.written(address, part);
+      memory.view(at, part).set(whole ? source : source.subarray(done, done + part));
+      memory.written(at, part);
       done += part;
       skip = 0;
     }

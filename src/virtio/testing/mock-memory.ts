@@ -59,7 +59,15 @@ export class MockMemory implements GuestMemory {
     return this.#backing.subarray(GUARD_SIZE + address, GUARD_SIZE + address + length);
   }
 
-  written(): void {}
+  written(address: number, length: number): void {
+    this.#check(address, length);
+    this.writtenBytes += length;
+    this.lastWritten = { address, length };
+  }
+  /** Bytes reported by {@link written} so far. */
+  writtenBytes = 0;
+  /** The last range reported by {@link written}. */
+  lastWritten: { address: number; length: number } | undefined;
 
   /** A fresh, zeroed range of RAM with a gap of known bytes behind it. */
   alloc(length: number, align = 16): number {

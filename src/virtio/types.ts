@@ -110,6 +110,8 @@ export interface VirtioDevice {
    * Called again until it returns true or a deadline passes.
    */
   quiesce(): boolean;
+  /** Takes {@link quiesce} back: the switch was given up, and the driver never reset. Not needed by a device that keeps nothing back. */
+  resume?(): void;
 }
 
 /** What an activated device holds: its queues and its way to the driver. Dead after reset. */

@@ -139,16 +139,13 @@ export class Virtqueue {
   }
 
   /**
-   * Takes the next available chain, or undefined when there is none; then, if notifications are wanted,
-   * the driver will notify of the next one.
+   * Takes the next available chain, or undefined when there is none. With the last one taken, if notifications
+   * are wanted, the driver is asked to notify of the next.
    * @throws VirtqueueError when the ring or the chain breaks the standard; nothing is taken then.
    */
   pop(): DescriptorChain | undefined {
-    if (this.available() === 0) {
-      // The driver compares avail_event with its index only once: it must name the buffer to come.
-      if (!this.#notificationsWanted || !this.#eventIndex || !this.setNotificationsWanted(true))
-        return undefined;
-    }
+    const available = this.available();
+    if (available === 0) return undefined;
     const slot = this.#nextAvail & this.#mask;
     const head = this.#memory.readU16(this.#availRing + slot * VIRTQ_AVAIL_ELEMENT_SIZE);
     if (head >= this.size) throw new VirtqueueError("head index out of range");
@@ -162,6 +159,10 @@ export class Virtqueue {
     this.#inFlight[head] = 1;
     this.#poppedHeads[slot] = head;
     this.#nextAvail = (this.#nextAvail + 1) & 0xffff;
+    // The driver compares avail_event with its index only as that passes it: it has to name the buffer to come.
+    if (available === 1 && this.#eventIndex && this.#notificationsWanted) {
+      this.#memory.writeU16(this.#availEvent, this.#nextAvail);
+    }
     return chain;
   }
 
@@ -178,6 +179,8 @@ export class Virtqueue {
       this.#inFlight[head] = 0;
       this.#nextAvail = before;
     }
+    // Who gives back what is there waits for more of it.
+    if (this.#eventIndex && this.#notificationsWanted) this.setNotificationsWanted(true);
   }
 
   /** Gives a chain back to the driver with the number of bytes written into it from its first writable byte on. */
@@ -241,14 +244,20 @@ export class Virtqueue {
   setNotificationsWanted(wanted: boolean): boolean {
     if (this.#retired) return false;
     this.#notificationsWanted = wanted;
-    if (this.#eventIndex) {
-      // No flag turns notifications off here; an index just passed is as far away as can be.
-      const event = wanted ? this.#nextAvail : (this.#nextAvail - 1) & 0xffff;
-      this.#memory.writeU16(this.#availEvent, event);
-    } else {
-      this.#memory.writeU16(this.#usedFlags, wanted ? 0 : VIRTQ_USED_F_NO_NOTIFY);
+    const memory = this.#memory;
+    if (!this.#eventIndex) {
+      memory.writeU16(this.#usedFlags, wanted ? 0 : VIRTQ_USED_F_NO_NOTIFY);
+      return wanted && this.available() !== 0;
     }
-    return wanted && this.available() !== 0;
+    if (!wanted) {
+      // No flag turns notifications off here; an index just passed is as far away as can be.
+      memory.writeU16(this.#availEvent, (this.#nextAvail - 1) & 0xffff);
+      return false;
+    }
+    // The buffer after those that are here already: it is the next one that the driver can notify of.
+    const available = this.available();
+    memory.writeU16(this.#availEvent, (this.#nextAvail + available) & 0xffff);
+    return available !== 0;
   }
 
   /**

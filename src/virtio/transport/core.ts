@@ -273,6 +273,15 @@ export class VirtioCore {
     this.#interrupts.configInterrupt();
   }
 
+  /** Takes {@link requestReset} and {@link quiesce} back: the driver does not answer. No reset is needed any more. */
+  withdrawReset(): void {
+    if (this.#running && this.#resetRequested) {
+      this.#resetRequested = false;
+      this.#status &= ~VIRTIO_CONFIG_S_NEEDS_RESET;
+    }
+    this.guard(() => this.device.resume?.());
+  }
+
   /** Nothing of the rings is touched any more, not even by device code that is still on its way out. */
   #stop(): void {
     this.#running = false;

@@ -229,6 +229,12 @@ export class MmioTransport implements BusDevice {
     this.#core.requestReset();
   }
 
+  /** Gives the switch up, when the driver did not reset in time: the device goes on as negotiated, whole again. */
+  withdraw(): void {
+    this.#nextOffer = undefined;
+    this.#core.withdrawReset();
+  }
+
   #afterReset(): void {
     this.#interruptStatus = 0;
     this.#line.set(false);

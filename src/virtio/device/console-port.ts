@@ -1,5 +1,6 @@
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import { ByteQueue } from "./byte-queue.ts";
+import { takeChains } from "./take-chains.ts";
 
 /** Most bytes taken from one transmit chain: 64 pages, as much as a driver can put into a queue of 64 entries. */
 export const CONSOLE_OUTPUT_MAX = 64 * 4096;
@@ -133,9 +134,9 @@ export class Port implements ConsolePort {
 
   /** No kicks for buffers while there is nothing to put into them: refilling costs the driver no exit. */
   #wantKicks(queue: Virtqueue, wanted: boolean): void {
-    if (wanted === this.#kicksWanted) return;
+    // Wanting is said each time, for with EVENT_IDX it names the very next buffer.
+    if (wanted || this.#kicksWanted) queue.setNotificationsWanted(wanted);
     this.#kicksWanted = wanted;
-    queue.setNotificationsWanted(wanted);
   }
 
   /** Whether the driver has handed on all input it got: it has seen it and has given the buffers back. */
@@ -147,21 +148,17 @@ export class Port implements ConsolePort {
 
   /** Takes output from the driver; whether a buffer became used. Bounded by the queue's size. */
   drain(queue: Virtqueue): boolean {
-    let taken = 0;
-    while (taken < queue.size) {
-      const chain = queue.pop();
-      if (chain === undefined) break;
-      taken++;
+    const taken = takeChains(queue, (chain) => {
       const length = chain.readableLength;
       const bytes = new Uint8Array(this.#output.length > 0 ? Math.min(length, CONSOLE_OUTPUT_MAX) : 0);
       chain.read(0, bytes);
       queue.push(chain, 0);
       if (length > CONSOLE_OUTPUT_MAX) this.truncated += length - CONSOLE_OUTPUT_MAX;
-      if (bytes.length === 0) continue;
+      if (bytes.length === 0) return;
       this.#output.forEach((callback, i) => {
         callback(i === 0 ? bytes : bytes.slice());
       });
-    }
+    });
     return taken > 0;
   }
 }

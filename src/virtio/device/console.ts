@@ -4,6 +4,7 @@ import type { DeviceContext, VirtioDevice } from "../types.ts";
 import type { ConsolePort, ConsolePortOptions } from "./console-port.ts";
 import { Port } from "./console-port.ts";
 import { featureMask, hasFeature } from "./feature-bits.ts";
+import { takeChains } from "./take-chains.ts";
 
 /** Feature bits by number, virtio 1.2 section 5.3.3. */
 export const VIRTIO_CONSOLE_F_SIZE = 0;
@@ -212,15 +213,11 @@ export class ConsoleDevice implements VirtioDevice {
   }
 
   #takeMessages(context: DeviceContext, queue: Virtqueue): void {
-    let taken = 0;
-    while (taken < queue.size) {
-      const chain = queue.pop();
-      if (chain === undefined) break;
-      taken++;
+    const taken = takeChains(queue, (chain) => {
       const understood = this.#takeMessage(chain);
       queue.push(chain, 0);
       if (!understood) this.#malformed++;
-    }
+    });
     if (taken > 0) context.notifyUsed(CONSOLE_CONTROL_TRANSMIT_QUEUE);
   }
 
@@ -295,6 +292,8 @@ export class ConsoleDevice implements VirtioDevice {
       queue.push(chain, chain.write(0, bytes));
       this.#pending.shift();
     }
+    // With EVENT_IDX the next buffer's notification is asked for by name.
+    if (this.#pending.length > 0) queue.setNotificationsWanted(true);
     if (taken > 0) context.notifyUsed(CONSOLE_CONTROL_RECEIVE_QUEUE);
   };
 

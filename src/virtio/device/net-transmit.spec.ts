@@ -206,6 +206,17 @@ describe("NetDevice, transmitting", () => {
     expect(link.sent).toHaveLength(134);
   });
 
+  it("ANS-03: asks for the notification of the next buffer after a batch that filled the whole queue", () => {
+    const { driver, link, addTransmit, publishTransmit } = netMachine();
+    driver.initialise({ sizes: [4, 4, 4] });
+    for (let round = 1; round <= 5; round++) {
+      for (let i = 0; i < 4; i++) addTransmit(ethernet(60, i));
+      expect(publishTransmit()).toBe(true);
+      expect(link.sent).toHaveLength(4 * round);
+      driver.queue(NET_TRANSMIT_QUEUE).takeUsed();
+    }
+  });
+
   it("ANS-04: a notification without a buffer does nothing and interrupts nobody", () => {
     const { driver, messages, link } = netMachine();
     driver.initialise();

@@ -4,6 +4,7 @@ import type { DescriptorChain, Virtqueue } from "../queue/virtqueue.ts";
 import type { DeviceContext, VirtioDevice } from "../types.ts";
 import { featureMask, hasFeature } from "./feature-bits.ts";
 import { FrameQueue } from "./frame-queue.ts";
+import { takeChains } from "./take-chains.ts";
 
 /** Feature bits by number, virtio 1.2 section 5.1.3. */
 export const VIRTIO_NET_F_MTU = 3;
@@ -272,10 +273,10 @@ export class NetDevice implements VirtioDevice {
   };
 
   #wantReceiveKicks(queue: Virtqueue, wanted: boolean): void {
-    if (wanted === this.#receiveKicks) return;
+    // Wanting is said each time, for with EVENT_IDX it names the very next buffer. Nothing else runs between finding
+    // no buffer and asking for the notification: there is nothing to check again.
+    if (wanted || this.#receiveKicks) queue.setNotificationsWanted(wanted);
     this.#receiveKicks = wanted;
-    // Nothing else runs between finding no buffer and asking for the notification: there is nothing to check again.
-    queue.setNotificationsWanted(wanted);
   }
 
   #notifyReceived(context: DeviceContext): void {
@@ -362,15 +363,11 @@ export class NetDevice implements VirtioDevice {
     let taken = 0;
     this.#inBatch = true;
     try {
-      // Bounded by the queue's size; the guest stands still meanwhile, so that more cannot be there.
-      while (taken < queue.size) {
-        const chain = queue.pop();
-        if (chain === undefined) break;
-        taken++;
+      taken = takeChains(queue, (chain) => {
         const refusal = this.#transmitOne(chain);
         if (refusal !== undefined) this.#drop(refusal);
         queue.push(chain, 0);
-      }
+      });
     } finally {
       this.#inBatch = false;
     }
@@ -402,19 +399,15 @@ export class NetDevice implements VirtioDevice {
   // ---- Control ----
 
   #control(context: DeviceContext, queue: Virtqueue): void {
-    let taken = 0;
-    while (taken < queue.size) {
-      const chain = queue.pop();
-      if (chain === undefined) break;
-      taken++;
+    const taken = takeChains(queue, (chain) => {
       // Without a place for the answer a command is not carried out: the driver could not know.
       if (chain.writableLength === 0) {
         queue.push(chain, 0);
-        continue;
+        return;
       }
       this.#ack[0] = this.#execute(context, chain) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
       queue.push(chain, chain.write(0, this.#ack));
-    }
+    });
     if (taken > 0) context.notifyUsed(NET_CONTROL_QUEUE);
   }
 

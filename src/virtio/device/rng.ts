@@ -1,5 +1,6 @@
 import { VIRTIO_ID_RNG } from "../defs.ts";
 import type { DeviceContext, VirtioDevice } from "../types.ts";
+import { takeChains } from "./take-chains.ts";
 
 /** requestq, virtio 1.2 section 5.4.2. */
 export const RNG_REQUEST_QUEUE = 0;
@@ -51,17 +52,13 @@ export class RngDevice implements VirtioDevice {
     const context = this.#context;
     const queue = context?.queues[index];
     if (context === undefined || queue === undefined) return;
-    let taken = 0;
-    while (taken < queue.size) {
-      const chain = queue.pop();
-      if (chain === undefined) break;
-      taken++;
+    const taken = takeChains(queue, (chain) => {
       // Readable parts, which the driver must not give (5.4.6.1), are not looked at.
       // The bytes are not kept: what one request got must not be readable from the next.
       const bytes = new Uint8Array(Math.min(chain.writableLength, RNG_REQUEST_MAX));
       if (bytes.length > 0) this.#random(bytes);
       queue.push(chain, chain.write(0, bytes));
-    }
+    });
     if (taken > 0) context.notifyUsed(index);
   }
 }

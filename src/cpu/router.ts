@@ -17,7 +17,7 @@ export class V86Router implements RouterPort {
   }
 
   onFrame(callback: (frame: Uint8Array) => void): void {
-    this.#emulator.add_listener("net0-receive", (frame: Uint8Array) => callback(frame));
+    this.#emulator.emulator_bus.register("net0-receive", callback);
   }
 
   onConnection(callback: (connection: RouterConnection) => void): void {

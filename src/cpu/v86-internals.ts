@@ -85,7 +85,11 @@ export interface V86Emulator {
     yield: (milliseconds: number, tick: number) => void;
     yield_callback(tick: number): void;
   };
-  readonly emulator_bus: { send(name: string, value: unknown): void };
+  /** The devices' side of the bus; add_listener listens on the other side. */
+  readonly emulator_bus: {
+    send(name: string, value: unknown): void;
+    register(name: string, handler: (value: Uint8Array) => void): void;
+  };
   add_listener(name: string, handler: (value: never) => void): void;
   run(): Promise<void>;
   stop(): Promise<void>;
@@ -93,7 +97,7 @@ export interface V86Emulator {
 }
 
 /** Byte offsets in v86's local APIC state (its `Apic` struct), read in its source and probed at start. */
-export const APIC_TPR = 44;
+export const APIC_TPR = 52;
 export const APIC_IRR = 64;
 export const APIC_ISR = 96;
 export const APIC_TMR = 128;

@@ -67,9 +67,17 @@ export interface ConsoleChannel extends ByteChannel {
 export interface ExecOptions {
   readonly onStdout?: (bytes: Uint8Array) => void;
   readonly onStderr?: (bytes: Uint8Array) => void;
+  /** Aborting it sends SIGINT to the command, as Ctrl-C does; the promise still resolves with the exit status. */
+  readonly signal?: AbortSignalLike;
+}
+
+/** What {@link ExecOptions} needs of the platform's AbortSignal. */
+export interface AbortSignalLike {
+  addEventListener(type: "abort", listener: () => void): void;
 }
 
 /** Why a running machine stopped by itself. */
 export type StopReason =
   | { readonly kind: "guest-halted"; readonly message: string }
+  | { readonly kind: "guest-reset"; readonly message: string }
   | { readonly kind: "cpu-fault"; readonly message: string };

@@ -91,5 +91,10 @@ export interface MetricsSnapshot {
   switches: number;
   /** EOI broadcasts to the IOAPIC, one for each level-triggered interrupt taken (counted as such: v86 handles them out of sight). */
   ioapicEois: number;
+  /** The in-page peer. */
+  peer: {
+    /** Request/response exchanges completed by its services (TCP and UDP port 12865): one is one transaction. */
+    transactions: number;
+  };
   devices: Record<string, DeviceMetrics>;
 }

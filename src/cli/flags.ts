@@ -1,0 +1,143 @@
+/** The headless runner's command line. */
+import { parseArgs } from "node:util";
+import type { DoorbellMode, InterruptMode } from "../index.ts";
+
+/** A mistake on the command line: one sentence that says what is wrong and what to do. Exit status 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** What the flags say, checked. */
+export interface Flags {
+  readonly interrupts: InterruptMode;
+  readonly doorbell: DoorbellMode;
+  /** MiB; its range is the machine's to check. */
+  readonly memory: number;
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  readonly append: string;
+  readonly overlays: readonly string[];
+  readonly exec: string | undefined;
+  readonly until: RegExp | undefined;
+  /** Seconds between two live switches; 0 for none. */
+  readonly switchEvery: number;
+  /** Seconds; 0 for no limit. */
+  readonly timeout: number;
+  readonly stats: string | undefined;
+  readonly pcap: string | undefined;
+  readonly quiet: boolean;
+}
+
+export const HELP = `Usage: npm run -s vm -- [flags]
+
+Boots Linux on the emulated machine. Without --exec or --until: an interactive
+terminal, which Ctrl-] leaves.
+
+  --interrupts wired|msi       how devices interrupt (default msi; "legacy" is wired)
+  --doorbell shared|per-queue  how the driver notifies queues (default per-queue)
+  --memory MIB                 guest memory, 16 to 1024 (default 64)
+  --kernel FILE                ELF vmlinux or bzImage for i386, gzip'd or not
+  --initrd FILE                initial RAM file system (default: ours, with our kernel)
+  --append STR                 added to the kernel command line
+  --overlay DIR                its files appear in the guest's root; repeatable
+  --exec CMD                   run in the guest when its network is up, exit with its status
+  --until REGEX                exit 0 when the console or the serial port has printed it
+  --switch-every S             switch between wired and msi every S seconds
+  --timeout S                  give up after S seconds, exit 124 (default 120; none when
+                               interactive; 0 for none)
+  --stats FILE                 write the counters as JSON at the end
+  --pcap FILE                  write the network traffic as pcapng at the end
+  --quiet                      do not copy the guest's console to stderr
+  --help                       this text
+
+Exit status: the command's with --exec; 0 when --until has matched; 1 when the guest
+stopped before that; 2 for a mistake in the flags or a file; 124 on timeout.
+`;
+
+const OPTIONS = {
+  interrupts: { type: "string" },
+  doorbell: { type: "string" },
+  memory: { type: "string" },
+  kernel: { type: "string" },
+  initrd: { type: "string" },
+  append: { type: "string" },
+  overlay: { type: "string", multiple: true },
+  exec: { type: "string" },
+  until: { type: "string" },
+  "switch-every": { type: "string" },
+  timeout: { type: "string" },
+  stats: { type: "string" },
+  pcap: { type: "string" },
+  quiet: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** Parses the arguments; "help" when that was asked for. Throws {@link UsageError}. */
+export function parseFlags(args: readonly string[]): Flags | "help" {
+  const values = parse(args);
+  if (values.help) return "help";
+  if (values.exec !== undefined && values.until !== undefined) {
+    throw new UsageError("--exec and --until cannot be used together: take one of them.");
+  }
+  const interactive = values.exec === undefined && values.until === undefined;
+  return {
+    interrupts: oneOf("interrupts", values.interrupts === "legacy" ? "wired" : (values.interrupts ?? "msi"), [
+      "wired",
+      "msi",
+    ]),
+    doorbell: oneOf("doorbell", values.doorbell ?? "per-queue", ["shared", "per-queue"]),
+    memory: number("memory", values.memory ?? "64"),
+    kernel: values.kernel,
+    initrd: values.initrd,
+    append: values.append ?? "",
+    overlays: values.overlay ?? [],
+    exec: values.exec,
+    until: values.until === undefined ? undefined : regularExpression(values.until),
+    switchEvery: number("switch-every", values["switch-every"] ?? "0"),
+    timeout: number("timeout", values.timeout ?? (interactive ? "0" : "120")),
+    stats: values.stats,
+    pcap: values.pcap,
+    quiet: values.quiet ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    const named = /'(-[^']*)'/.exec(message)?.[1];
+    // A long option's own name, without what parseArgs says about values.
+    const flag = named?.split(/[ ,]/)[0];
+    if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION")
+      throw new UsageError(`There is no flag ${flag}: see --help.`);
+    if (code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL") {
+      const word = /'([^']*)'/.exec(message)?.[1];
+      throw new UsageError(`"${word}" belongs to no flag: see --help.`);
+    }
+    throw new UsageError(`${flag ?? "A flag"} wants a value, or has one that it cannot take: see --help.`);
+  }
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined)
+    throw new UsageError(`--${flag} is "${value}": it can be ${allowed.join(" or ")}.`);
+  return found;
+}
+
+function number(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
+    throw new UsageError(`--${flag} is "${text}": it wants a number that is not negative.`);
+  }
+  return value;
+}
+
+function regularExpression(text: string): RegExp {
+  try {
+    return new RegExp(text, "m");
+  } catch {
+    throw new UsageError(`--until is "${text}", which is no regular expression.`);
+  }
+}

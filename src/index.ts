@@ -1,0 +1,27 @@
+/** Doorbell's public API. The page and the headless runner know the machine only through this file. */
+
+export { type CpioEntry, packCpio } from "./boot/cpio.ts";
+export type { BootErrorCode } from "./boot/errors.ts";
+export { BootError } from "./boot/errors.ts";
+export { V86MismatchError } from "./cpu/v86-internals.ts";
+export { MicroVm } from "./machine/micro-vm.ts";
+export type {
+  AbortSignalLike,
+  BootPhase,
+  ByteChannel,
+  ConsoleChannel,
+  ExecOptions,
+  MicroVmOptions,
+  NamedBytes,
+  StopReason,
+  SwitchResult,
+  Unsubscribe,
+} from "./machine/types.ts";
+export { SwitchError } from "./machine/types.ts";
+export type {
+  DeviceMetrics,
+  DoorbellMode,
+  InterruptMode,
+  MetricsSnapshot,
+  NetCounters,
+} from "./metrics/counters.ts";

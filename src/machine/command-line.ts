@@ -1,0 +1,34 @@
+/** The kernel's command line, with the device list made from the machine's own maps. */
+import { DEVICE_LINES } from "./interrupt-map.ts";
+import { type DeviceName, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+
+/** What every guest is told, and why. */
+const COMMON = [
+  // The serial port gets what goes wrong before the virtio console is there; the last console is /dev/console.
+  "console=ttyS0",
+  "console=hvc0",
+  "quiet",
+  // There is nothing behind the PCI bus and the ACPI ports that v86 has: do not probe.
+  "pci=off",
+  "acpi=off",
+  // A panic ends the run at once instead of spinning: the machine sees the reset.
+  "panic=-1",
+  // The keyboard controller's reset line is the one reset that v86 has.
+  "reboot=k",
+  // The emulated CPU's TSC is the host's clock: nothing to watch over.
+  "tsc=reliable",
+  "no_timer_check",
+] as const;
+
+/** `virtio_mmio.device=<size>@<base>:<irq>` for each device (Linux admin guide, kernel-parameters). */
+export function deviceArguments(): string[] {
+  return (Object.keys(WINDOWS) as DeviceName[]).map(
+    (name) =>
+      `virtio_mmio.device=${WINDOW_SIZE / 1024}K@0x${WINDOWS[name].toString(16)}:${DEVICE_LINES[name]}`,
+  );
+}
+
+/** The whole command line; what is appended comes last and so wins. */
+export function commandLine(append = ""): string {
+  return [...COMMON, ...deviceArguments(), ...append.split(/\s+/).filter((word) => word !== "")].join(" ");
+}

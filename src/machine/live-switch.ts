@@ -1,0 +1,127 @@
+/**
+ * The live switch of interrupt and doorbell mode: the specification's own recovery path, without a side channel
+ * (docs/virtio-mmio-v3.md, "Live switch"). For each device: stop giving it what a reset would throw away, wait until
+ * the driver has seen the rest, change the offer and set DEVICE_NEEDS_RESET; the driver freezes the device, resets
+ * it, reads Version and MsiStatus again, negotiates and goes on.
+ */
+import type { DoorbellMode, InterruptMode } from "../metrics/counters.ts";
+import type { Clock } from "../virtio/types.ts";
+import { SwitchError, type SwitchResult } from "./types.ts";
+
+/** A pair of modes. */
+export interface Mode {
+  readonly interrupts: InterruptMode;
+  readonly doorbell: DoorbellMode;
+}
+
+/** What the switch needs of a transport. */
+export interface Switchable {
+  readonly offered: Mode;
+  /** The driver has set DRIVER_OK and no reset is asked for. */
+  readonly ready: boolean;
+  quiesce(): boolean;
+  offer(mode: Mode): void;
+  onReady(callback: () => void): () => void;
+}
+
+/** How long a driver may take to consume what it has been given, in milliseconds; then it is asked to reset anyway. */
+const DRAIN_LIMIT = 200;
+/** How long a driver may take to come back, in milliseconds. */
+const READY_LIMIT = 5000;
+/** Pause between two looks whether the driver has caught up, in milliseconds. */
+const LOOK_EVERY = 1;
+
+/** See the file's head. Switches follow one another: a second one waits for the first. */
+export class LiveSwitch {
+  readonly #transports: ReadonlyMap<string, Switchable>;
+  readonly #clock: Clock;
+  readonly #canRun: () => boolean;
+  #last: Promise<unknown> = Promise.resolve();
+  #mode: Mode;
+  /** Switches that came to their end. */
+  completed = 0;
+
+  constructor(options: {
+    transports: ReadonlyMap<string, Switchable>;
+    clock: Clock;
+    mode: Mode;
+    /** Whether the guest runs: a driver that does not run cannot negotiate. */
+    canRun: () => boolean;
+  }) {
+    this.#transports = options.transports;
+    this.#clock = options.clock;
+    this.#mode = options.mode;
+    this.#canRun = options.canRun;
+  }
+
+  /** What was asked for last. */
+  get mode(): Mode {
+    return this.#mode;
+  }
+
+  /** Changes one or both modes; rejects with {@link SwitchError}. */
+  to(change: Partial<Mode>): Promise<SwitchResult> {
+    const run = this.#last.then(() => this.#run({ ...this.#mode, ...change }));
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  async #run(mode: Mode): Promise<SwitchResult> {
+    const started = this.#clock.now();
+    const changed = [...this.#transports].filter(
+      ([, { offered }]) => offered.interrupts !== mode.interrupts || offered.doorbell !== mode.doorbell,
+    );
+    if (changed.length > 0) {
+      if (!this.#canRun()) {
+        throw new SwitchError(
+          "The machine is not running, so its drivers cannot negotiate: resume it first.",
+        );
+      }
+      this.#mode = mode;
+      const outcomes = await Promise.allSettled(
+        changed.map(([name, transport]) => this.#one(name, transport, mode)),
+      );
+      const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+      if (failed.length > 0) {
+        throw new SwitchError(failed.map(({ reason }) => (reason as Error).message).join(" "));
+      }
+      this.completed += 1;
+    }
+    return { ...mode, milliseconds: this.#clock.now() - started };
+  }
+
+  async #one(name: string, transport: Switchable, mode: Mode): Promise<void> {
+    if (!transport.ready) {
+      // No driver is at work, or it is being reset just now: the next negotiation sees the new offer.
+      transport.offer(mode);
+      return;
+    }
+    const limit = this.#clock.now() + DRAIN_LIMIT;
+    while (!transport.quiesce() && this.#clock.now() < limit) await this.#pause(LOOK_EVERY);
+    const ready = new Promise<void>((resolve, reject) => {
+      let stopWaiting: () => void = () => {};
+      const stopListening = transport.onReady(() => {
+        if (!transport.ready) return;
+        stopWaiting();
+        stopListening();
+        resolve();
+      });
+      stopWaiting = this.#clock.after(READY_LIMIT, () => {
+        stopListening();
+        reject(
+          new SwitchError(
+            `${name}'s driver did not come back within ${READY_LIMIT / 1000} s after it was asked to reset.`,
+          ),
+        );
+      });
+    });
+    transport.offer(mode);
+    await ready;
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(milliseconds, () => resolve());
+    });
+  }
+}

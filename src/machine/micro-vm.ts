@@ -1,0 +1,336 @@
+/**
+ * MicroVm: the machine put together. The emulated CPU, RAM, a bus of virtio-mmio windows with console, network card
+ * and entropy source, the in-page peer behind the card, and a kernel entered directly.
+ */
+import { concatArchives } from "../boot/cpio.ts";
+import { BootError } from "../boot/errors.ts";
+import { gunzip } from "../boot/gzip.ts";
+import { type Kernel, parseKernel } from "../boot/kernel.ts";
+import { loadLinux } from "../boot/load.ts";
+import { Cpu, type CpuEvent } from "../cpu/cpu.ts";
+import type { DoorbellMode, InterruptMode, MetricsSnapshot } from "../metrics/counters.ts";
+import { NETWORK, parseMac } from "../net/addresses.ts";
+import { Capture } from "../net/pcap.ts";
+import { InPagePeer } from "../net/peer.ts";
+import { ConsoleDevice } from "../virtio/device/console.ts";
+import { NetDevice } from "../virtio/device/net.ts";
+import { RngDevice } from "../virtio/device/rng.ts";
+import { MmioBus } from "../virtio/transport/bus.ts";
+import { MmioTransport } from "../virtio/transport/mmio.ts";
+import type { Clock, VirtioDevice } from "../virtio/types.ts";
+import { AGENT_PORT_NAME, Agent } from "./agent.ts";
+import { commandLine } from "./command-line.ts";
+import { DEVICE_LINES, INTERRUPT_MAP } from "./interrupt-map.ts";
+import { LiveSwitch } from "./live-switch.ts";
+import { type DeviceName, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import { renderStatus } from "./status.ts";
+import type {
+  BootPhase,
+  ByteChannel,
+  ConsoleChannel,
+  ExecOptions,
+  MicroVmOptions,
+  StopReason,
+  SwitchResult,
+  Unsubscribe,
+} from "./types.ts";
+
+const MIB = 0x100000;
+const DEFAULT_MEMORY_MIB = 64;
+const MEMORY_MIB = { least: 16, most: MEMORY_MAP.ram.maximum / MIB } as const;
+const PHASES: readonly BootPhase[] = ["created", "started", "kernel", "console", "network", "ready"];
+const CONSOLE_PORT = 0;
+const AGENT_PORT = 1;
+
+const CLOCK: Clock = {
+  now: () => performance.now(),
+  after: (milliseconds, callback) => {
+    const handle = setTimeout(callback, milliseconds);
+    return () => clearTimeout(handle);
+  },
+};
+
+/** A running microVM. Create, start, and destroy it when done: its memory goes with it. */
+export class MicroVm {
+  /** The terminal: port 0 of the virtio console. */
+  readonly console: ConsoleChannel;
+  /** The first serial port: early messages and panics. */
+  readonly serial: ByteChannel;
+  readonly #cpu: Cpu;
+  readonly #peer: InPagePeer;
+  readonly #net: NetDevice;
+  readonly #console: ConsoleDevice;
+  readonly #transports: ReadonlyMap<DeviceName, MmioTransport>;
+  readonly #switch: LiveSwitch;
+  readonly #agent: Agent;
+  readonly #created = CLOCK.now();
+  readonly #phaseListeners = new Set<(phase: BootPhase) => void>();
+  readonly #stopListeners = new Set<(reason: StopReason) => void>();
+  readonly #capture = new Capture();
+  #stopTap: Unsubscribe | undefined;
+  #phase: BootPhase = "created";
+  #startedAt = this.#created;
+
+  /**
+   * Checks and loads everything; nothing runs until {@link start}.
+   * @throws BootError (kernel, initramfs, memory size or command line cannot be booted) or another Error whose
+   *   message is a sentence.
+   */
+  static async create(options: MicroVmOptions): Promise<MicroVm> {
+    const memoryMiB = options.memoryMiB ?? DEFAULT_MEMORY_MIB;
+    if (!Number.isInteger(memoryMiB) || memoryMiB < MEMORY_MIB.least || memoryMiB > MEMORY_MIB.most) {
+      throw new BootError(
+        "memory-size",
+        `The guest cannot have ${memoryMiB} MiB of memory: give a whole number from ${MEMORY_MIB.least} to ${MEMORY_MIB.most}.`,
+      );
+    }
+    // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
+    const kernelBytes = gunzip(options.kernel.name, options.kernel.bytes);
+    const archives = Promise.all((options.initrd ?? []).map(({ name, bytes }) => gunzip(name, bytes)));
+    const cpu = Cpu.create({
+      wasm: options.wasm,
+      memoryBytes: memoryMiB * MIB,
+      network: { routerIp: NETWORK.peer.ip, routerMac: NETWORK.peer.mac, guestIp: NETWORK.guest.ip },
+    });
+    // Whichever fails first is reported; the others must not be left as unhandled rejections.
+    archives.catch(() => {});
+    cpu.catch(() => {});
+    const kernel = parseKernel(options.kernel.name, await kernelBytes);
+    return new MicroVm(await cpu, kernel, concatArchives(await archives), options);
+  }
+
+  private constructor(cpu: Cpu, kernel: Kernel, initrd: Uint8Array, options: MicroVmOptions) {
+    const log = options.log ?? (() => {});
+    const mode = {
+      interrupts: options.interrupts ?? "msi",
+      doorbell: options.doorbell ?? "per-queue",
+    } as const;
+    this.#cpu = cpu;
+    this.#peer = new InPagePeer({
+      router: cpu.router,
+      status: () => renderStatus(this.metrics()),
+      log: (message) => log(`peer: ${message}`),
+    });
+    this.startCapture();
+    this.#net = new NetDevice({ mac: parseMac(NETWORK.guest.mac), mtu: NETWORK.mtu, link: this.#peer });
+    this.#console = new ConsoleDevice({
+      columns: options.terminal?.columns ?? 80,
+      rows: options.terminal?.rows ?? 24,
+      ports: [
+        { name: "console", console: true },
+        { name: AGENT_PORT_NAME, console: false },
+      ],
+    });
+    const rng = new RngDevice({ random: (target) => crypto.getRandomValues(target) });
+
+    const bus = new MmioBus(MEMORY_MAP.virtio.base, MEMORY_MAP.virtio.size);
+    const devices: Record<DeviceName, VirtioDevice> = { console0: this.#console, net0: this.#net, rng0: rng };
+    this.#transports = new Map(
+      (Object.keys(WINDOWS) as DeviceName[]).map((name) => {
+        const transport = new MmioTransport({
+          device: devices[name],
+          memory: cpu.memory,
+          line: cpu.line(DEVICE_LINES[name]),
+          messages: cpu.apic,
+          log: (message) => log(`${name}: ${message}`),
+          ...mode,
+        });
+        bus.insert(WINDOWS[name], WINDOW_SIZE, transport);
+        return [name, transport];
+      }),
+    );
+    cpu.mapMmio(MEMORY_MAP.virtio.base, bus);
+    this.#switch = new LiveSwitch({
+      transports: this.#transports,
+      clock: CLOCK,
+      mode,
+      canRun: () => cpu.running,
+    });
+
+    const agentPort = this.#console.port(AGENT_PORT);
+    this.#agent = new Agent({
+      send: (bytes) => agentPort.write(bytes),
+      clock: CLOCK,
+      onReady: () => {
+        this.#reach("network");
+        this.#reach("ready");
+      },
+    });
+    agentPort.onOutput((bytes) => this.#agent.receive(bytes));
+    const consolePort = this.#console.port(CONSOLE_PORT);
+    consolePort.onOutput(() => this.#reach("console"));
+    this.#transports.get("console0")?.onReady(() => this.#reach("kernel"));
+    this.console = {
+      onOutput: (callback) => consolePort.onOutput(callback),
+      write: (bytes) => consolePort.write(bytes),
+      resize: (columns, rows) => this.#console.resize(columns, rows),
+    };
+    this.serial = this.#serialChannel();
+    cpu.onEvent((event, detail) => this.#stopped(event, detail));
+    cpu.enter(
+      loadLinux(cpu.memory, {
+        kernelName: options.kernel.name,
+        kernel,
+        initrd,
+        commandLine: commandLine(options.append),
+        lines: INTERRUPT_MAP,
+      }),
+    );
+  }
+
+  /** Lets the guest run; also after {@link pause}. */
+  start(): void {
+    if (this.#phase === "created") this.#startedAt = CLOCK.now();
+    this.#reach("started");
+    this.#cpu.run();
+  }
+
+  /** Stops the guest after its current slice of about a millisecond. Its clock goes on, as on a suspended computer. */
+  pause(): void {
+    this.#cpu.stop();
+  }
+
+  /** The same as {@link start}. */
+  resume(): void {
+    this.start();
+  }
+
+  get running(): boolean {
+    return this.#cpu.running;
+  }
+
+  /** Stops the guest for good and lets go of its memory. */
+  async destroy(): Promise<void> {
+    this.#agent.close("The machine was shut down.");
+    await this.#cpu.destroy();
+  }
+
+  /** How far the start has come. */
+  get phase(): BootPhase {
+    return this.#phase;
+  }
+
+  /** Calls back for each phase as it is reached. */
+  onPhase(callback: (phase: BootPhase) => void): Unsubscribe {
+    this.#phaseListeners.add(callback);
+    return () => this.#phaseListeners.delete(callback);
+  }
+
+  /** Calls back when the machine stops by itself: the guest halted or reset, or the emulated CPU failed. */
+  onStop(callback: (reason: StopReason) => void): Unsubscribe {
+    this.#stopListeners.add(callback);
+    return () => this.#stopListeners.delete(callback);
+  }
+
+  /**
+   * Runs a command by the guest's shell and resolves with its exit status (128 + n when signal n ended it). Waits for
+   * the guest to be ready; rejects when the machine stops before the command has ended. Needs our guest image.
+   */
+  exec(command: string, options?: ExecOptions): Promise<number> {
+    return this.#agent.exec(command, options);
+  }
+
+  /** The interrupt mode offered now. */
+  get interrupts(): InterruptMode {
+    return this.#switch.mode.interrupts;
+  }
+
+  /** The doorbell mode offered now. */
+  get doorbell(): DoorbellMode {
+    return this.#switch.mode.doorbell;
+  }
+
+  /** Switches all devices live; resolves when every driver has negotiated again, rejects with SwitchError. */
+  setInterrupts(mode: InterruptMode): Promise<SwitchResult> {
+    return this.#switch.to({ interrupts: mode });
+  }
+
+  /** As {@link setInterrupts}, for the way queues are notified. */
+  setDoorbell(mode: DoorbellMode): Promise<SwitchResult> {
+    return this.#switch.to({ doorbell: mode });
+  }
+
+  /** All counters at this moment. */
+  metrics(): MetricsSnapshot {
+    const devices = Object.fromEntries(
+      [...this.#transports].map(([name, transport]) => [name, transport.metrics()]),
+    );
+    return {
+      wallMs: CLOCK.now() - this.#created,
+      guestInstructions: this.#cpu.instructions,
+      switches: this.#switch.completed,
+      ioapicEois: Object.values(devices).reduce((sum, { interrupts }) => sum + interrupts.wired, 0),
+      peer: { transactions: this.#peer.counters.services["request-response"]?.transactions ?? 0 },
+      devices,
+    };
+  }
+
+  /** Goes on recording frames; capturing is on from the start. */
+  startCapture(): void {
+    this.#stopTap ??= this.#peer.addTap((frame, direction) => {
+      this.#capture.add(frame, direction, (CLOCK.now() - this.#startedAt) * 1000);
+    });
+  }
+
+  /** Stops recording frames; what was recorded stays. */
+  stopCapture(): void {
+    this.#stopTap?.();
+    this.#stopTap = undefined;
+  }
+
+  /** What was recorded: frames, bytes of the file so far, and frames left out once the bound was reached. */
+  get capture(): { frames: number; bytes: number; leftOut: number; active: boolean } {
+    const { frames, bytes, leftOut } = this.#capture;
+    return { frames, bytes, leftOut, active: this.#stopTap !== undefined };
+  }
+
+  /** The recorded frames as a pcapng file; times count from the guest's start. */
+  pcapng(): Uint8Array {
+    return this.#capture.toPcapng();
+  }
+
+  #serialChannel(): ByteChannel {
+    const listeners = new Set<(bytes: Uint8Array) => void>();
+    let batch: number[] = [];
+    this.#cpu.onSerialOutput((byte) => {
+      // One callback for all that is written within a slice.
+      if (batch.length === 0) {
+        queueMicrotask(() => {
+          const bytes = Uint8Array.from(batch);
+          batch = [];
+          for (const listener of listeners) listener(bytes);
+        });
+      }
+      batch.push(byte);
+    });
+    return {
+      onOutput: (callback) => {
+        listeners.add(callback);
+        return () => listeners.delete(callback);
+      },
+      write: (bytes) => {
+        for (const byte of bytes) this.#cpu.serialInput(byte);
+      },
+    };
+  }
+
+  #reach(phase: BootPhase): void {
+    if (PHASES.indexOf(phase) <= PHASES.indexOf(this.#phase)) return;
+    this.#phase = phase;
+    for (const listener of this.#phaseListeners) listener(phase);
+  }
+
+  #stopped(event: CpuEvent, detail: string): void {
+    const reason: StopReason = {
+      kind: event === "halted" ? "guest-halted" : event === "reboot" ? "guest-reset" : "cpu-fault",
+      message:
+        event === "halted"
+          ? "The guest has halted."
+          : event === "reboot"
+            ? "The guest has reset its machine."
+            : `The emulated CPU failed: ${detail}.`,
+    };
+    this.#agent.close(reason.message);
+    for (const listener of this.#stopListeners) listener(reason);
+  }
+}

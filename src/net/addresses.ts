@@ -1,6 +1,6 @@
 /**
- * Who is who on the guest's network: one literal table, read by the peer, by the router's configuration
- * and by the guest image (`guest-images/` sets the same addresses). Addresses are written as people write them.
+ * Who is who on the guest's network: one literal table, read by the peer and by whoever configures the
+ * router, from which the guest learns its own by DHCP. Addresses are written as people write them.
  *
  * | address       | MAC               | what                                                      |
  * |---------------|-------------------|-----------------------------------------------------------|

@@ -49,11 +49,17 @@ function put32(bytes: Uint8Array, offset: number, value: number): void {
  * contain their own checksum the result is 0xffff when they are intact. `end - start` up to 65535.
  */
 export function internetSum(bytes: Uint8Array, start: number, end: number, initial = 0): number {
-  let sum = initial;
+  // Upper and lower halves apart: one shift for all words together instead of one for each.
+  let upper = 0;
+  let lower = 0;
   const even = end - ((end - start) & 1);
-  for (let i = start; i < even; i += 2) sum += u16(bytes, i);
-  if (even !== end) sum += u8(bytes, even) << 8;
+  for (let i = start; i < even; i += 2) {
+    upper += u8(bytes, i);
+    lower += u8(bytes, i + 1);
+  }
+  if (even !== end) upper += u8(bytes, even);
   // 32768 words of 16 bits and the pseudo header stay below 2^32, but not below 2^31: unsigned shifts.
+  let sum = initial + upper * 256 + lower;
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return sum;
 }

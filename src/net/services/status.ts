@@ -80,7 +80,10 @@ interface Answer {
   readonly headOnly?: boolean;
 }
 
-/** Length of a request head without the empty line that ends it, or -1 when that has not come. A bare LF ends a line too (RFC 9112 section 2.2). */
+/**
+ * Length of a request head without the empty line that ends it, or -1 when that has not come. A bare LF ends a
+ * line too (RFC 9112 section 2.2).
+ */
 function headEnd(bytes: Uint8Array): number {
   const CR = 13;
   const LF = 10;

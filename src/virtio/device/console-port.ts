@@ -134,9 +134,9 @@ export class Port implements ConsolePort {
 
   /** No kicks for buffers while there is nothing to put into them: refilling costs the driver no exit. */
   #wantKicks(queue: Virtqueue, wanted: boolean): void {
-    // Wanting is said each time, for with EVENT_IDX it names the very next buffer.
-    if (wanted || this.#kicksWanted) queue.setNotificationsWanted(wanted);
+    if (wanted === this.#kicksWanted) return;
     this.#kicksWanted = wanted;
+    queue.setNotificationsWanted(wanted);
   }
 
   /** Whether the driver has handed on all input it got: it has seen it and has given the buffers back. */

@@ -292,8 +292,6 @@ export class ConsoleDevice implements VirtioDevice {
       queue.push(chain, chain.write(0, bytes));
       this.#pending.shift();
     }
-    // With EVENT_IDX the next buffer's notification is asked for by name.
-    if (this.#pending.length > 0) queue.setNotificationsWanted(true);
     if (taken > 0) context.notifyUsed(CONSOLE_CONTROL_RECEIVE_QUEUE);
   };
 

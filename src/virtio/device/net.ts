@@ -118,8 +118,6 @@ export class NetDevice implements VirtioDevice {
   #context: DeviceContext | undefined;
   #mergeable = false;
   #quiescing = false;
-  /** Receive chains popped and not yet used: parts of a frame for which there were not enough of them. */
-  #inHand: DescriptorChain[] = [];
   /** Whether the driver was asked to notify of receive buffers: only while frames wait for them. */
   #receiveKicks = true;
   /** Receive buffers became used and the driver was not yet notified. */
@@ -193,7 +191,6 @@ export class NetDevice implements VirtioDevice {
   reset(): void {
     this.#context = undefined;
     this.#quiescing = false;
-    this.#inHand = [];
     this.#receiveUsed = false;
     this.#setMac(this.#mac);
   }
@@ -273,10 +270,10 @@ export class NetDevice implements VirtioDevice {
   };
 
   #wantReceiveKicks(queue: Virtqueue, wanted: boolean): void {
-    // Wanting is said each time, for with EVENT_IDX it names the very next buffer. Nothing else runs between finding
-    // no buffer and asking for the notification: there is nothing to check again.
-    if (wanted || this.#receiveKicks) queue.setNotificationsWanted(wanted);
+    if (wanted === this.#receiveKicks) return;
     this.#receiveKicks = wanted;
+    // Nothing else runs between finding too few buffers and asking for more: there is nothing to check again.
+    queue.setNotificationsWanted(wanted);
   }
 
   #notifyReceived(context: DeviceContext): void {
@@ -286,58 +283,45 @@ export class NetDevice implements VirtioDevice {
   }
 
   /**
-   * Puts one frame into receive buffers (virtio 1.2 section 5.1.6.4). False when there are not enough of them;
-   * those found stay in hand. True also when the frame was dropped because no buffer can ever hold it.
+   * Puts one frame into receive buffers (virtio 1.2 section 5.1.6.4); false when there are not enough of them, and none
+   * is used then. True also when the frame was dropped because these buffers can never hold it.
    */
   #deliver(queue: Virtqueue, frame: Uint8Array): boolean {
+    const first = this.#firstBuffer(queue);
+    if (first === undefined) return false;
     const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
-    const inHand = this.#inHand;
-    const enough = this.#mergeable ? wanted : 1;
-    let room = 0;
-    for (const chain of inHand) room += chain.writableLength;
-    // The chains of a queue that the driver took out of use are empty, and so are those of a device that stopped.
-    if (room === 0 && inHand.length > 0) return false;
-    for (let popped = 0; room < enough; popped++) {
-      if (inHand.length === queue.size) {
-        this.#drop("receive buffers too small");
-        return true;
-      }
-      const chain = popped < queue.size ? queue.pop() : undefined;
-      if (chain === undefined) return false;
-      if (this.#isUnusable(chain)) {
-        this.#unusableBuffers++;
-        this.#receiveUsed = true;
-        queue.push(chain, 0);
-        continue;
-      }
-      inHand.push(chain);
-      room += chain.writableLength;
-    }
-    const first = inHand[0] as DescriptorChain; // the loop above leaves at least one
-    if (!this.#mergeable && first.writableLength < wanted) {
+    if (first.writableLength < wanted) {
+      if (this.#mergeable) return this.#deliverMerged(queue, first, frame);
+      // The buffer may still do for the next frame.
+      queue.undoPop(1);
       this.#drop("receive buffers too small");
       return true;
     }
+    this.#writeHeader(first, 1);
+    first.write(VIRTIO_NET_HDR_SIZE, frame);
+    queue.push(first, wanted);
+    this.#received(frame);
+    return true;
+  }
 
-    this.#receiveUsed = true;
-    let buffers = 0;
-    for (let covered = 0; covered < wanted; buffers++) {
-      covered += (inHand[buffers] as DescriptorChain).writableLength; // they cover it: room >= wanted
+  /** The same for a frame that the first buffer cannot hold alone. */
+  #deliverMerged(queue: Virtqueue, first: DescriptorChain, frame: Uint8Array): boolean {
+    const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
+    const chains = [first];
+    for (let room = first.writableLength; room < wanted; ) {
+      const chain = chains.length < queue.size ? queue.pop() : undefined;
+      if (chain === undefined) {
+        const all = chains.length === queue.size;
+        queue.undoPop(chains.length);
+        if (all) this.#drop("receive buffers too small");
+        return all;
+      }
+      chains.push(chain);
+      room += chain.writableLength;
     }
-    // Little-endian; 1 without VIRTIO_NET_F_MRG_RXBUF (5.1.6.4.1).
-    this.#header[HDR_NUM_BUFFERS] = buffers & 0xff;
-    this.#header[HDR_NUM_BUFFERS + 1] = buffers >> 8;
-    first.write(0, this.#header);
+    this.#writeHeader(first, chains.length);
+    // All but the last are filled completely, and all become used together (5.1.6.4.1).
     let done = first.write(VIRTIO_NET_HDR_SIZE, frame);
-    this.net.rxFrames++;
-    this.net.rxBytes += frame.length;
-    if (buffers === 1) {
-      inHand.shift();
-      queue.push(first, wanted);
-      return true;
-    }
-    // All buffers of a frame become used together, all but the last filled completely (5.1.6.4.1).
-    const chains = inHand.splice(0, buffers);
     const written = [VIRTIO_NET_HDR_SIZE + done];
     for (const chain of chains.slice(1)) {
       const count = chain.write(0, frame.subarray(done));
@@ -345,16 +329,37 @@ export class NetDevice implements VirtioDevice {
       done += count;
     }
     queue.pushAll(chains, written);
+    this.#received(frame);
     return true;
   }
 
   /**
-   * A driver's receive buffer has only device-writable parts and holds a header at least (5.1.6.3.1); anything
-   * else goes back empty, for it is of no use for any frame.
+   * The next receive buffer that can begin a frame: all of it device-writable, and a header at least (5.1.6.3.1).
+   * What is none is of no use for any frame and goes back empty.
    */
-  #isUnusable(chain: DescriptorChain): boolean {
+  #firstBuffer(queue: Virtqueue): DescriptorChain | undefined {
     const least = this.#mergeable ? VIRTIO_NET_HDR_SIZE : VIRTIO_NET_HDR_SIZE + ETH_HLEN;
-    return chain.writableLength < least || chain.readableLength > 0;
+    for (let tried = 0; tried < queue.size; tried++) {
+      const chain = queue.pop();
+      if (chain === undefined || (chain.writableLength >= least && chain.readableLength === 0)) return chain;
+      queue.push(chain, 0);
+      this.#unusableBuffers++;
+      this.#receiveUsed = true;
+    }
+    return undefined;
+  }
+
+  /** num_buffers is little-endian, and 1 without VIRTIO_NET_F_MRG_RXBUF too (5.1.6.4.1). */
+  #writeHeader(first: DescriptorChain, buffers: number): void {
+    this.#header[HDR_NUM_BUFFERS] = buffers & 0xff;
+    this.#header[HDR_NUM_BUFFERS + 1] = buffers >> 8;
+    first.write(0, this.#header);
+  }
+
+  #received(frame: Uint8Array): void {
+    this.net.rxFrames++;
+    this.net.rxBytes += frame.length;
+    this.#receiveUsed = true;
   }
 
   // ---- Transmitting: from the driver to the link ----

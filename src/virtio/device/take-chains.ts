@@ -3,7 +3,7 @@ import type { DescriptorChain, Virtqueue } from "../queue/virtqueue.ts";
 /**
  * Hands each available chain to `handle`, which pushes it; returns how many there were. At most the queue's size
  * at a time: the driver stands still meanwhile and cannot have made more available, and a ring that overlaps
- * another one cannot keep the device busy for ever. Afterwards the next chain will be notified of.
+ * another one cannot keep the device busy for ever.
  */
 export function takeChains(queue: Virtqueue, handle: (chain: DescriptorChain) => void): number {
   for (let taken = 0; taken < queue.size; taken++) {
@@ -11,7 +11,5 @@ export function takeChains(queue: Virtqueue, handle: (chain: DescriptorChain) =>
     if (chain === undefined) return taken;
     handle(chain);
   }
-  // An empty pop asks for the next notification by itself (virtio 1.2 section 2.7.10.1); a full queue never got there.
-  queue.setNotificationsWanted(true);
   return queue.size;
 }

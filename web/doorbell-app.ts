@@ -36,7 +36,9 @@ export class DoorbellApp extends LitElement {
   override render() {
     const { store } = this;
     const { state } = store;
-    const covered = state.stage === "downloading" || state.stage === "booting" || state.problem !== undefined;
+    // Where Linux has printed something, that stays in view.
+    const covered = state.stage === "downloading" || state.stage === "failed";
+    const strip = state.stage === "booting" || state.stage === "stopped";
     return html`
       <a class="skip" href="#panel">Skip the terminal</a>
       <header class="header">
@@ -52,7 +54,7 @@ export class DoorbellApp extends LitElement {
       <doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store}></doorbell-controls>
       <main class="terminal card" @leave-terminal=${this.#leave}>
         <doorbell-terminal .store=${store} ?inert=${covered}></doorbell-terminal>
-        <doorbell-progress .store=${store} ?hidden=${!covered}></doorbell-progress>
+        <doorbell-progress .store=${store} ?hidden=${!covered && !strip} ?strip=${strip}></doorbell-progress>
       </main>
       <section class="chart card" aria-label="Chart"><doorbell-chart .store=${store}></doorbell-chart></section>
       <section class="panel" id="panel" tabindex="-1" aria-label="Counters">
@@ -108,9 +110,9 @@ function stageText({ stage, phases }: PageState): string {
     case "booting":
       return "Booting";
     case "running":
-      return phases.console === undefined
-        ? "Running"
-        : `Running, booted in ${formatMilliseconds(phases.console)}`;
+      return phases.ready === undefined
+        ? "Running, waiting for the network"
+        : `Running, ready after ${formatMilliseconds(phases.ready)}`;
     case "paused":
       return "Paused";
     case "stopped":

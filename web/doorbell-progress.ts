@@ -1,4 +1,7 @@
-/** What happens before the first prompt: downloads by bytes, then the steps of the boot; or why it did not come to that. */
+/**
+ * What happens before the first prompt: downloads by bytes, then the steps of the boot; or why it did not come to that.
+ * It covers the terminal while there is nothing to read there, else it is a strip below the text.
+ */
 import { css, html, LitElement, nothing } from "lit";
 import type { DownloadProgress } from "./downloads.ts";
 import { formatBytes, formatMilliseconds } from "./format.ts";
@@ -8,7 +11,7 @@ import { StoreController } from "./store-controller.ts";
 import { PHASES } from "./words.ts";
 
 export class DoorbellProgress extends LitElement {
-  static override properties = { store: { attribute: false } };
+  static override properties = { store: { attribute: false }, strip: { type: Boolean, reflect: true } };
 
   static override styles = [
     sharedStyles,
@@ -23,6 +26,32 @@ export class DoorbellProgress extends LitElement {
 
       .card {
         width: min(26rem, 100%);
+      }
+
+      :host([strip]) {
+        place-items: stretch;
+        padding: 0.625rem 0.75rem;
+        border-top: 1px solid var(--line);
+      }
+
+      :host([strip]) .card {
+        width: auto;
+      }
+
+      :host([strip]) ol {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0 1.125rem;
+      }
+
+      :host([strip]) li {
+        gap: 0.375rem;
+      }
+
+      .slow {
+        margin-top: 0.375rem;
+        color: var(--bad);
+        font-size: 0.8125rem;
       }
 
       h2 {
@@ -91,6 +120,7 @@ export class DoorbellProgress extends LitElement {
         gap: 0.625rem;
         padding: 0.125rem 0;
         color: var(--ink-soft);
+        white-space: nowrap;
       }
 
       li::before {
@@ -124,7 +154,7 @@ export class DoorbellProgress extends LitElement {
       }
 
       li span {
-        margin-left: auto;
+        color: var(--ink-soft);
         font-variant-numeric: tabular-nums;
       }
 
@@ -149,9 +179,11 @@ export class DoorbellProgress extends LitElement {
   ];
 
   declare store: MachineStore;
+  declare strip: boolean;
 
   constructor() {
     super();
+    this.strip = false;
     new StoreController(this);
   }
 
@@ -187,10 +219,10 @@ export class DoorbellProgress extends LitElement {
   }
 
   #phases() {
-    const { phases } = this.store.state;
+    const { phases, slow } = this.store.state;
     const next = PHASES.findIndex(({ phase }) => phases[phase] === undefined);
     return html`<div class="card">
-      <h2>Starting the machine</h2>
+      <h2 class="hidden-text">Starting the machine</h2>
       <ol>
         ${PHASES.map(({ phase, name }, index) => {
           const at = phases[phase];
@@ -198,6 +230,13 @@ export class DoorbellProgress extends LitElement {
           return html`<li class=${state}>${name}<span>${at ? formatMilliseconds(at) : ""}</span></li>`;
         })}
       </ol>
+      ${
+        slow
+          ? html`<p class="slow" role="alert">
+            No console after 20 seconds. What Linux has said so far stands in the terminal; Restart tries again.
+          </p>`
+          : nothing
+      }
     </div>`;
   }
 }

@@ -110,14 +110,19 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
         overflow: hidden;
       }
 
-      .fit:focus-within {
+      .screen:focus-within {
         outline: 2px solid var(--accent);
-        outline-offset: 5px;
-        border-radius: 1px;
+        outline-offset: -2px;
+        border-radius: 0 0 var(--radius) var(--radius);
       }
 
       .xterm {
         height: 100%;
+      }
+
+      /* xterm's own black shows where the last row does not reach. */
+      .xterm .xterm-viewport {
+        background-color: transparent;
       }
 
       @media (pointer: coarse) {
@@ -130,8 +135,14 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
         }
       }
 
-      @media (max-width: 56rem), (pointer: coarse) {
+      @media (max-width: 76rem), (pointer: coarse) {
         .copying {
+          display: none;
+        }
+      }
+
+      @media (max-width: 30rem) {
+        .way-out {
           display: none;
         }
       }
@@ -209,7 +220,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
         <h2>Terminal</h2>
         <span class="size">${this.size}</span>
         <span class="copying"><kbd>Ctrl Shift C</kbd> copy <kbd>Ctrl Shift V</kbd> paste</span>
-        <span id="way-out"><kbd>F6</kbd> leaves the terminal</span>
+        <span><kbd>F6</kbd> leaves<span class="way-out"> the terminal</span></span>
         <button
           type="button"
           class="button"

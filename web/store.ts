@@ -72,6 +72,8 @@ export interface PageState {
   readonly downloads: readonly DownloadProgress[];
   /** Milliseconds from the CPU's start (for "created": the creation) to each phase reached. */
   readonly phases: Readonly<Partial<Record<BootPhase, number>>>;
+  /** The boot takes longer than it ever should. */
+  readonly slow: boolean;
   /** Why the machine does not run. */
   readonly problem: Problem | undefined;
   /** A failure that the machine survived. */
@@ -89,6 +91,8 @@ export interface PageState {
 
 const SAMPLE_MS = 250;
 const RESULTS_KEPT = 4;
+/** A boot takes one to three seconds; after this the page says that something is wrong. */
+const SLOW_BOOT_MS = 20_000;
 
 /** Options of the page itself, from its address: ?interrupts=wired&doorbell=shared&memory=128. */
 export interface PageOptions {
@@ -121,6 +125,7 @@ export class MachineStore {
   #subscriptions: Unsubscribe[] = [];
   #terminal: TerminalSink | undefined;
   #sampler: ReturnType<typeof setInterval> | undefined;
+  #slowTimer: ReturnType<typeof setTimeout> | undefined;
   /** Counts starts: what an abandoned start still does must not touch its successor. */
   #generation = 0;
   #cancel: AbortController | undefined;
@@ -137,6 +142,7 @@ export class MachineStore {
       stage: "downloading",
       downloads: this.#downloads.progress,
       phases: {},
+      slow: false,
       problem: undefined,
       notice: undefined,
       announcement: "",
@@ -198,6 +204,7 @@ export class MachineStore {
     this.#update({
       stage: "downloading",
       phases: {},
+      slow: false,
       problem: undefined,
       notice: undefined,
       switching: undefined,
@@ -404,6 +411,7 @@ export class MachineStore {
     machine.start();
     this.#sampler = setInterval(() => this.#sample(), SAMPLE_MS);
     this.#sample();
+    this.#slowTimer = setTimeout(() => this.#update({ slow: this.#state.stage === "booting" }), SLOW_BOOT_MS);
   }
 
   #sample(): void {
@@ -433,6 +441,7 @@ export class MachineStore {
 
   async #dispose(): Promise<void> {
     clearInterval(this.#sampler);
+    clearTimeout(this.#slowTimer);
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.#subscriptions = [];
     const machine = this.#machine;

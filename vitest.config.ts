@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+/** Three kinds of tests. Whole guests and browsers share two cores badly, so those run one file at a time. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: "unit", environment: "node", include: ["src/**/*.spec.ts", "tests/unit/**/*.spec.ts"] },
+      },
+      {
+        test: {
+          name: "guest",
+          environment: "node",
+          include: ["tests/guest/**/*.spec.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "page",
+          environment: "node",
+          include: ["tests/page/**/*.spec.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});

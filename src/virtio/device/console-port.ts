@@ -155,9 +155,9 @@ export class Port implements ConsolePort {
       queue.push(chain, 0);
       if (length > CONSOLE_OUTPUT_MAX) this.truncated += length - CONSOLE_OUTPUT_MAX;
       if (bytes.length === 0) return;
-      this.#output.forEach((callback, i) => {
-        callback(i === 0 ? bytes : bytes.slice());
-      });
+      const [first, ...others] = this.#output;
+      for (const callback of others) callback(bytes.slice());
+      first?.(bytes);
     });
     return taken > 0;
   }

@@ -216,7 +216,7 @@ describe("giving popped chains back", () => {
     const s = setup();
     const heads = [1, 2, 3].map(() => s.driver.addWritable(1).head);
     s.driver.publish();
-    heads.forEach(() => pop(s.queue));
+    for (const _ of heads) pop(s.queue);
     s.queue.undoPop(2);
     expect(s.queue.available()).toBe(2);
     expect([pop(s.queue).head, pop(s.queue).head]).toEqual(heads.slice(1));
@@ -227,7 +227,7 @@ describe("giving popped chains back", () => {
     cycle(s, 65535);
     const heads = [1, 2].map(() => s.driver.addWritable(1).head);
     s.driver.publish();
-    heads.forEach(() => pop(s.queue));
+    for (const _ of heads) pop(s.queue);
     s.queue.undoPop(2);
     expect(heads.map(() => pop(s.queue).head)).toEqual(heads);
   });

@@ -269,7 +269,10 @@ export class MmioTransport implements BusDevice {
   }
 
   #acknowledge(bits: number): void {
-    // With MSI in use the status is 0 and there is nothing to acknowledge (V3-INT-02).
+    if (this.#msiEnabled) {
+      this.#core.ignore("InterruptACK written while MSI is enabled"); // (V3-INT-02)
+      return;
+    }
     this.#interruptStatus &= ~bits;
     if (this.#interruptStatus === 0) this.#line.set(false);
   }

@@ -1,16 +1,33 @@
-import { defineConfig } from "vite";
+import { isBuiltin } from "node:module";
+import { defineConfig, type Plugin } from "vite";
+
+/**
+ * v86 is one file for browsers and Node and names Node's modules on paths that a browser never takes.
+ * They are left empty here, which is what the bundler would do as well, after five warnings.
+ */
+const v86WithoutNode: Plugin = {
+  name: "v86-without-node",
+  apply: "build",
+  enforce: "pre",
+  resolveId(id, importer) {
+    if (!importer?.includes("/v86/build/") || !isBuiltin(id)) return undefined;
+    return { id: "\0no-node-module", moduleSideEffects: false };
+  },
+  load: (id) => (id === "\0no-node-module" ? "export {};" : undefined),
+};
 
 /**
  * The page lives in web/, what it serves unchanged in public/ (the guest's kernel and initramfs), the result in dist/.
  * `base` is relative so that dist/ works from any folder of any server.
  */
 export default defineConfig({
-  root: "web",
+  root: `${import.meta.dirname}/web`,
   base: "./",
   publicDir: "../public",
   cacheDir: "../node_modules/.vite",
   // Not a single-page application: a missing kernel has to be a 404, not index.html.
   appType: "mpa",
+  plugins: [v86WithoutNode],
   // The development server takes the libraries' production builds too: their development builds talk to the console.
   resolve: { conditions: ["module", "browser", "production"] },
   build: {

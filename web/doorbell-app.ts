@@ -11,7 +11,7 @@ import "./doorbell-progress.ts";
 import "./doorbell-runs.ts";
 import "./doorbell-segmented.ts";
 import "./doorbell-terminal.ts";
-import type { DoorbellTerminal, LeaveTerminalEvent } from "./doorbell-terminal.ts";
+import type { LeaveTerminalEvent } from "./doorbell-terminal.ts";
 import { formatMilliseconds } from "./format.ts";
 import type { MachineStore, PageState } from "./store.ts";
 import { StoreController } from "./store-controller.ts";
@@ -82,7 +82,7 @@ export class DoorbellApp extends LitElement {
   }
 
   override updated(): void {
-    const terminal = this.querySelector<DoorbellTerminal>("doorbell-terminal");
+    const terminal = this.querySelector("doorbell-terminal");
     // The first prompt takes the keyboard, unless the person is already somewhere else.
     if (this.store.state.stage === "running" && !this.#focused && terminal !== null) {
       this.#focused = true;

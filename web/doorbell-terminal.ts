@@ -325,3 +325,9 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
 }
 
 customElements.define("doorbell-terminal", DoorbellTerminal);
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "doorbell-terminal": DoorbellTerminal;
+  }
+}

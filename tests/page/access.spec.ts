@@ -1,0 +1,100 @@
+/** The page for everyone: axe-core's rules in every state, and a phone's width. */
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Site, serveBuiltPage, untilReady } from "./harness.ts";
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await serveBuiltPage();
+});
+
+afterAll(() => site?.close());
+
+/** Serious and critical violations, each with where it is. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const results = await page.evaluate(
+    (): Promise<axe.AxeResults> => (globalThis as unknown as { axe: typeof axe }).axe.run(document),
+  );
+  return results.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`),
+    );
+}
+
+describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
+  it("has no serious or critical violation while downloading", async () => {
+    const { page, close } = await site.open({ colorScheme });
+    await page.route("**/guest/vmlinux.gz", () => {});
+    await page.reload();
+    await page.getByText("Downloading the machine").waitFor();
+    expect(await violations(page)).toEqual([]);
+    await close();
+  });
+
+  it("has none with a running machine, its explanations open", async () => {
+    const { page, close } = await site.open({ colorScheme });
+    await untilReady(page);
+    await page.waitForTimeout(500);
+    expect(await violations(page)).toEqual([]);
+    await page.getByText("Set-up registers one by one").click();
+    await page.getByRole("button", { name: "Exits per transaction" }).click();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "What am I looking at?" }).click();
+    expect(await violations(page)).toEqual([]);
+    await close();
+  });
+
+  it("has none when a download failed", async () => {
+    const { page, close } = await site.open({ colorScheme });
+    await page.route("**/guest/vmlinux.gz", (route) => route.fulfill({ status: 500, body: "" }));
+    await page.reload();
+    await page.getByRole("alert").getByText("The download failed").waitFor();
+    expect(await violations(page)).toEqual([]);
+    await close();
+  });
+});
+
+describe("on any screen", () => {
+  it.each([
+    [360, 740],
+    [390, 844],
+    [768, 1024],
+    [1280, 800],
+    [3840, 2160],
+  ])("does not scroll sideways at %i x %i", async (width, height) => {
+    const { page, close } = await site.open({ viewport: { width, height } });
+    await untilReady(page);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    await close();
+  });
+
+  it("fits one screen at 1280 x 800", async () => {
+    const { page, close } = await site.open();
+    await untilReady(page);
+    await page.waitForTimeout(500);
+    const overflow = await page.evaluate(() => {
+      const panel = document.querySelector("#panel");
+      return [
+        document.documentElement.scrollHeight - innerHeight,
+        (panel?.scrollHeight ?? 0) - (panel?.clientHeight ?? 0),
+      ];
+    });
+    expect(overflow).toEqual([0, 0]);
+    await close();
+  });
+
+  it("has no serious or critical violation at 360 pixels", async () => {
+    const { page, close } = await site.open({
+      viewport: { width: 360, height: 740 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    await untilReady(page);
+    expect(await violations(page)).toEqual([]);
+    await close();
+  });
+});

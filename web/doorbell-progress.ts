@@ -78,11 +78,15 @@ export class DoorbellProgress extends LitElement {
         font-variant-numeric: tabular-nums;
       }
 
-      progress {
+      .bar {
         grid-column: 1 / -1;
+        margin-bottom: 0.5rem;
+        line-height: 0;
+      }
+
+      progress {
         width: 100%;
         height: 0.375rem;
-        margin-bottom: 0.5rem;
         appearance: none;
         border: 0;
         border-radius: 1rem;
@@ -211,7 +215,7 @@ export class DoorbellProgress extends LitElement {
     return html`<div class="card">
       <h2>Downloading the machine</h2>
       <dl>
-        ${downloads.map((download) => html`<dt>${download.label}</dt><dd>${amount(download)}</dd>${bar(download)}`)}
+        ${downloads.map((download) => html`<dt>${download.label}</dt><dd>${amount(download)}</dd><dd class="bar">${bar(download)}</dd>`)}
         <dt class="total">Total</dt>
         <dd class="total">${known ? `${formatBytes(received)} of ${formatBytes(total)}` : formatBytes(received)}</dd>
       </dl>

@@ -2,7 +2,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import xtermCss from "@xterm/xterm/css/xterm.css?inline";
-import { css, html, LitElement, unsafeCSS } from "lit";
+import { css, html, LitElement, nothing, unsafeCSS } from "lit";
 import { OutputQueue } from "./output-queue.ts";
 import { sharedStyles } from "./shared-styles.ts";
 import type { MachineStore, TerminalSink } from "./store.ts";
@@ -21,11 +21,11 @@ export class LeaveTerminalEvent extends Event {
 }
 
 /** Keys that a touch keyboard lacks. */
-const TOUCH_KEYS: readonly { readonly label: string; readonly name: string; readonly bytes: string }[] = [
-  { label: "Esc", name: "Escape", bytes: "\x1b" },
-  { label: "Tab", name: "Tab", bytes: "\t" },
-  { label: "Ctrl C", name: "Control C", bytes: "\x03" },
-  { label: "Ctrl D", name: "Control D", bytes: "\x04" },
+const TOUCH_KEYS: readonly { readonly label: string; readonly name?: string; readonly bytes: string }[] = [
+  { label: "Esc", bytes: "\x1b" },
+  { label: "Tab", bytes: "\t" },
+  { label: "Ctrl C", bytes: "\x03" },
+  { label: "Ctrl D", bytes: "\x04" },
   { label: "\u2191", name: "Arrow up", bytes: "\x1b[A" },
   { label: "\u2193", name: "Arrow down", bytes: "\x1b[B" },
 ];
@@ -237,7 +237,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
           ({ label, name, bytes }) => html`<button
             type="button"
             class="button"
-            aria-label=${name}
+            aria-label=${name ?? nothing}
             @click=${() => this.store.type(this.#encoder.encode(bytes))}
           >
             ${label}

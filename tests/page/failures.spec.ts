@@ -65,7 +65,7 @@ describe("when something goes wrong", () => {
     await close();
   });
 
-  it("shows progress without a total when the server does not tell a length", async () => {
+  it("shows progress without a total while a server has not told a length", async () => {
     const { page, close } = await site.open({}, "/icon.svg");
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {

@@ -1,0 +1,182 @@
+import { spawn } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "doorbell-"));
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Run {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `npm run -s vm -- args`, with an optional signal sent after some output has come. */
+function vm(
+  args: readonly string[],
+  options: { interruptAfter?: string; stdin?: string } = {},
+): Promise<Run> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(ROOT, "scripts/vm.mjs"), ...args], { cwd: folder });
+    let stdout = "";
+    let stderr = "";
+    let interrupted = false;
+    child.stdout.on("data", (bytes: Buffer) => {
+      stdout += bytes;
+      if (options.interruptAfter && !interrupted && stdout.includes(options.interruptAfter)) {
+        interrupted = true;
+        child.kill("SIGINT");
+      }
+    });
+    child.stderr.on("data", (bytes: Buffer) => {
+      stderr += bytes;
+    });
+    if (options.stdin !== undefined) child.stdin.write(options.stdin);
+    else child.stdin.end();
+    child.on("close", (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+const path = (name: string): string => join(folder, name);
+
+describe("the headless runner", () => {
+  it("runs a command: its output to stdout, its status as ours, the console's to stderr", async () => {
+    const { status, stdout, stderr } = await vm(["--exec", "echo hello; exit 5"]);
+    expect(stdout).toBe("hello\n");
+    expect(status).toBe(5);
+    expect(stderr).toContain("Doorbell guest ready");
+  });
+
+  it("shows at least five vectors in msi mode", async () => {
+    const { status, stdout } = await vm([
+      "--interrupts",
+      "msi",
+      "--exec",
+      "grep -c VMMIO-MSI /proc/interrupts",
+    ]);
+    expect(Number(stdout)).toBeGreaterThanOrEqual(5);
+    expect(status).toBe(0);
+  });
+
+  it("shows no vector with the interface of version 2, and says so by grep's status", async () => {
+    const stats = path("v2.json");
+    const { status, stdout } = await vm([
+      ...["--interrupts", "wired", "--doorbell", "shared", "--stats", stats],
+      ...["--exec", "grep -c VMMIO-MSI /proc/interrupts"],
+    ]);
+    expect(stdout).toBe("0\n");
+    expect(status).toBe(1);
+    for (const device of Object.values(JSON.parse(await readFile(stats, "utf8")).devices)) {
+      expect(device).toMatchObject({ version: 2 });
+    }
+  });
+
+  it("switches while tcp_rr runs, and writes counters and capture", async () => {
+    const stats = path("s.json");
+    const pcap = path("t.pcapng");
+    const { status, stdout } = await vm([
+      ...["--exec", "tcp_rr -H 10.0.2.2 -l 10 -r 32,1024 --verify", "--switch-every", "0.5"],
+      ...["--stats", stats, "--pcap", pcap, "--quiet"],
+    ]);
+    expect(stdout).toContain("transactions/s");
+    expect(status).toBe(0);
+    const metrics = JSON.parse(await readFile(stats, "utf8"));
+    expect(metrics.switches).toBeGreaterThanOrEqual(15);
+    expect(metrics.devices.net0.net.dropped).toBe(0);
+    expect(metrics.devices.net0.interrupts.byVector).toHaveLength(4);
+    expect(metrics.ioapicEois).toBeGreaterThan(0);
+    expect((await readFile(pcap)).readUInt32LE(0)).toBe(0x0a0d0d0a);
+  });
+
+  it("puts overlays into the guest's root, modes and links kept, later ones over earlier ones", async () => {
+    for (const [overlay, text] of [
+      ["one", "first"],
+      ["two", "second"],
+    ] as const) {
+      await mkdir(path(`${overlay}/opt`), { recursive: true });
+      await writeFile(path(`${overlay}/opt/${overlay}`), `#!/bin/sh\necho ${text}\n`);
+      await chmod(path(`${overlay}/opt/${overlay}`), 0o750);
+      await writeFile(path(`${overlay}/opt/both`), text);
+    }
+    await symlink("one", path("one/opt/link"));
+    const { stdout } = await vm([
+      ...["--overlay", "one", "--overlay", "two", "--quiet"],
+      ...["--exec", "/opt/link; /opt/two; cat /opt/both; stat -c ' %a %U' /opt/one"],
+    ]);
+    expect(stdout).toBe("first\nsecond\nsecond 750 root\n");
+  });
+
+  it("ends with --until when the console has printed it", async () => {
+    const { status } = await vm(["--until", "guest ready", "--quiet"]);
+    expect(status).toBe(0);
+  });
+
+  it("gives up after --timeout with status 124", async () => {
+    const { status, stderr } = await vm(["--exec", "sleep 100", "--timeout", "6", "--quiet"]);
+    expect(status).toBe(124);
+    expect(stderr).toContain("Gave up after 6 s");
+  });
+
+  it("passes Ctrl-C to the command", async () => {
+    const { status, stdout } = await vm(
+      ["--exec", "trap 'echo caught; exit 9' INT; echo go; sleep 100 & wait", "--quiet"],
+      {
+        interruptAfter: "go",
+      },
+    );
+    expect(stdout).toBe("go\ncaught\n");
+    expect(status).toBe(9);
+  });
+
+  it("is an interactive terminal without --exec, which Ctrl-] leaves", async () => {
+    const { status, stdout } = await vm([], { stdin: "\x1d" });
+    expect(status).toBe(0);
+    expect(stdout).toBe("\r\n");
+  });
+
+  it.each<[string, string[], RegExp]>([
+    [
+      "a file that is no kernel",
+      ["--kernel", join(ROOT, "README.md"), "--exec", "true"],
+      /README\.md is not a Linux kernel/,
+    ],
+    [
+      "a kernel file that does not exist",
+      ["--kernel", "nothing", "--exec", "true"],
+      /nothing, which cannot be read: there is no such file/,
+    ],
+    [
+      "too little memory",
+      ["--memory", "1", "--exec", "true"],
+      /cannot have 1 MiB of memory: give a whole number from 16 to 1024/,
+    ],
+    ["an overlay that does not exist", ["--overlay", "nothing", "--exec", "true"], /--overlay names nothing/],
+    ["an unknown flag", ["--loud"], /There is no flag --loud/],
+    [
+      "a command line that is too long",
+      ["--append", "x".repeat(3000), "--exec", "true"],
+      /command line has \d+ bytes/,
+    ],
+  ])("refuses %s with one sentence and status 2", async (_what, args, sentence) => {
+    const { status, stdout, stderr } = await vm(args);
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(sentence);
+    expect(stderr.trim()).not.toContain("\n");
+  });
+
+  it("says what it takes with --help", async () => {
+    const { status, stdout } = await vm(["--help"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("--switch-every S");
+  });
+});

@@ -113,14 +113,14 @@ export class MsiTable {
     const addressHigh = this.#addressHigh[vector];
     const addressLow = this.#addressLow[vector];
     const data = this.#data[vector];
-    // A vector that was never programmed has no message to send; one that does not exist has no entry.
+    // A vector that was never programmed has no message to send: a driver leaves it so when it does not want to hear
+    // of the queue (V3-MSI). That is nothing refused. A vector that does not exist has no entry.
     if (
       this.#programmed[vector] !== 1 ||
       addressHigh === undefined ||
       addressLow === undefined ||
       data === undefined
     ) {
-      counters.refused++;
       return;
     }
     switch (this.#port.send(addressHigh, addressLow, data)) {

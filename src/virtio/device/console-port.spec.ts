@@ -303,7 +303,8 @@ describe("ConsoleDevice without MULTIPORT", () => {
     addInput(4, 8);
     expect([takeInput(0), takeInput(4)]).toEqual([[[1]], []]);
     device.port(0).write(Uint8Array.of(3));
-    expect(takeInput(0)).toEqual([[3]]);
+    device.port(1).write(Uint8Array.of(4));
+    expect([takeInput(0), takeInput(4)]).toEqual([[[3]], []]);
   });
 
   it("quiesce looks at the one port that exists", () => {

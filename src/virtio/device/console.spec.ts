@@ -310,6 +310,15 @@ describe("ConsoleDevice, resets and the live switch", () => {
     restore(machine);
     expect(machine.takeMessages()).toEqual([...CONSOLE_PORT_MESSAGES, ...AGENT_PORT_MESSAGES]);
     expect([machine.device.port(0).open, machine.device.port(1).open]).toEqual([true, true]);
+    machine.tell(BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
+    expect(machine.takeMessages()).toEqual([]);
+  });
+
+  it("after a reset too, refilling costs no exit while no input waits", () => {
+    const machine = opened();
+    expect(machine.addInput(0, 64)).toBe(false);
+    restore(machine);
+    expect(machine.addInput(0, 64)).toBe(false);
   });
 
   it("a fresh driver after a reset is added its ports again", () => {
@@ -380,6 +389,15 @@ describe("ConsoleDevice, resets and the live switch", () => {
     expect(machine.transport.quiesce()).toBe(false);
     machine.takeInput(4);
     // Read from the ring, but still in the driver's hands: a reset would throw it away.
+    expect(machine.transport.quiesce()).toBe(false);
+    machine.addInput(4, 64);
+    expect(machine.transport.quiesce()).toBe(true);
+  });
+
+  it("quiesce waits for input that the driver took before it was first asked", () => {
+    const machine = opened();
+    machine.device.port(1).write(Uint8Array.of(1));
+    machine.takeInput(4);
     expect(machine.transport.quiesce()).toBe(false);
     machine.addInput(4, 64);
     expect(machine.transport.quiesce()).toBe(true);

@@ -129,7 +129,6 @@ export class ConsoleDevice implements VirtioDevice {
     this.#context = context;
     this.#multiport = hasFeature(context.features, VIRTIO_CONSOLE_F_MULTIPORT);
     this.#sized = hasFeature(context.features, VIRTIO_CONSOLE_F_SIZE);
-    this.#quiescing = false;
     context.run(this.#fillAll);
   }
 

@@ -84,6 +84,29 @@ describe("NetDevice, receiving", () => {
       expect(device.net).toMatchObject({ rxFrames: 7, dropped: 0 });
     });
 
+    it("a frame does not overtake one that waits, though the driver has just made buffers available", () => {
+      const { link, driver, addReceive, takeReceived } = started(features);
+      link.deliver(ethernet(60, 1));
+      addReceive(1526);
+      addReceive(1526);
+      driver.queue(NET_RECEIVE_QUEUE).publish();
+      link.deliver(ethernet(60, 2));
+      driver.kick(NET_RECEIVE_QUEUE);
+      expect(takeReceived().map(({ bytes }) => split(bytes).frame)).toEqual([
+        ethernet(60, 1),
+        ethernet(60, 2),
+      ]);
+    });
+
+    it("after a reset too, refilling costs no exit while no frame waits", () => {
+      const { driver, addReceive, publishReceive } = started(features);
+      addReceive(1526);
+      expect(publishReceive()).toBe(false);
+      driver.initialise({ features });
+      addReceive(1526);
+      expect(publishReceive()).toBe(false);
+    });
+
     it("NET-06: passes up frames of the MTU, tagged ones four bytes longer, and no longer ones", () => {
       const { link, device, addReceive, publishReceive } = started(features);
       for (let i = 0; i < 6; i++) addReceive(2048);
@@ -226,14 +249,15 @@ describe("NetDevice, receiving", () => {
 
   describe("without MRG_RXBUF", () => {
     it("NET-RX-02: a frame that does not fit into its buffer is dropped and the buffer kept for the next", () => {
-      const { link, device, addReceive, publishReceive, takeReceived } = started(WHOLE);
-      addReceive(112);
+      const { link, device, memory, addReceive, publishReceive, takeReceived } = started(WHOLE);
+      const [first = 0] = addReceive(112);
       addReceive(1526);
       publishReceive();
       link.deliver(ethernet(101));
       expect(takeReceived()).toEqual([]);
       link.deliver(ethernet(100));
       expect(takeReceived().map(({ used }) => used.length)).toEqual([112]);
+      expect(memory.bytes(first + 12, 100)).toEqual(ethernet(100));
       expect(device.net).toMatchObject({ dropped: 1, dropReasons: { "receive buffers too small": 1 } });
     });
 

@@ -262,6 +262,18 @@ describe("NetDevice, transmitting", () => {
       expect(messages.take()).toEqual([RX_MESSAGE, TX_MESSAGE]);
     });
 
+    it("costs one receive interrupt a batch also where each frame would be told (no EVENT_IDX)", () => {
+      const { driver, messages, link, addReceive, addTransmit, publishReceive, publishTransmit } =
+        netMachine();
+      driver.initialise({ features: plain() });
+      for (let i = 0; i < 8; i++) addReceive(1526);
+      publishReceive();
+      link.answer = (frame) => link.deliver(frame);
+      for (let i = 0; i < 4; i++) addTransmit(ethernet(60));
+      publishTransmit();
+      expect(messages.take()).toEqual([RX_MESSAGE, TX_MESSAGE]);
+    });
+
     it("keeps answers for which no buffer is there, in their order", () => {
       const machine = netMachine();
       const { driver, device, link, addReceive, addTransmit, publishReceive, publishTransmit } = machine;

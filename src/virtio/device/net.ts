@@ -182,7 +182,6 @@ export class NetDevice implements VirtioDevice {
   activate(context: DeviceContext): void {
     this.#context = context;
     this.#mergeable = hasFeature(context.features, VIRTIO_NET_F_MRG_RXBUF);
-    this.#quiescing = false;
     this.#receiveKicks = true;
     context.counters.net = this.net;
     context.run(this.#flushWaiting);
@@ -191,7 +190,6 @@ export class NetDevice implements VirtioDevice {
   reset(): void {
     this.#context = undefined;
     this.#quiescing = false;
-    this.#receiveUsed = false;
     this.#setMac(this.#mac);
   }
 
@@ -389,9 +387,8 @@ export class NetDevice implements VirtioDevice {
     const length = chain.readableLength - VIRTIO_NET_HDR_SIZE;
     if (length < 0) return "transmit header incomplete";
     if (length < ETH_HLEN) return "transmit frame too short";
-    // Checked before anything is copied: a chain may claim gigabytes.
-    if (length > this.#transmitBuffer.length) return "transmit frame too long";
     if (!this.linkUp) return "link down";
+    // A chain may claim gigabytes: no more than the longest frame is copied.
     const frame = this.#transmitBuffer.subarray(0, length);
     chain.read(VIRTIO_NET_HDR_SIZE, frame);
     if (length > this.#longest(frame)) return "transmit frame too long";

@@ -230,11 +230,12 @@ describe("with MSI enabled", () => {
       [LOCAL_APIC, 0x0f, 0],
       [LOCAL_APIC, 0xff, 0],
       [LOCAL_APIC, 0x441, 0],
+      [LOCAL_APIC, 0x8041, 0],
     ] as const) {
       t.driver.updateVector(QUEUE_0_VECTOR, low, data, high);
       t.echo();
     }
-    expect(t.transport.counters).toMatchObject({ refused: 7, msi: 0 });
+    expect(t.transport.counters).toMatchObject({ refused: 8, msi: 0 });
     expect(t.messages.sent).toEqual([]);
     expect([...t.memory.bytes(target, 16)].every((byte) => byte === 0)).toBe(true);
     t.driver.updateVector(QUEUE_0_VECTOR, LOCAL_APIC, 0x41);
@@ -347,6 +348,5 @@ describe("enabling and disabling MSI", () => {
     t.driver.driverOk();
     t.echo();
     expect(t.messages.take()).toEqual([]);
-    expect(t.transport.counters.refused).toBe(1);
   });
 });

@@ -32,7 +32,12 @@ export class MockMessagePort implements MessagePort {
     const vector = data & 0xff;
     const mode = (data >>> 8) & 7;
     const legal =
-      addressHigh === 0 && addressLow >>> 20 === 0xfee && vector >= 0x10 && vector < 0xff && mode <= 1;
+      addressHigh === 0 &&
+      addressLow >>> 20 === 0xfee &&
+      vector >= 0x10 &&
+      vector < 0xff &&
+      mode <= 1 &&
+      (data & 0x8000) === 0;
     if (!legal) return "refused";
     this.sent.push({ addressHigh, addressLow, data });
     if (this.pending.has(vector)) return "merged";

@@ -1,5 +1,6 @@
+import { createReadStream, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { defineConfig, type Plugin } from "vite";
+import { type Connect, defineConfig, type Plugin } from "vite";
 
 /**
  * v86 is one file for browsers and Node and names Node's modules on paths that a browser never takes.
@@ -17,6 +18,32 @@ const v86WithoutNode: Plugin = {
 };
 
 /**
+ * Vite serves a file that ends in .gz as an encoding of something else, so that the browser inflates it and cannot say how
+ * much is still to come. These files are gzip'd by themselves; every ordinary server sends them as they are.
+ */
+const serveGzipAsItIs: Connect.NextHandleFunction = (request, response, next) => {
+  const name = /^\/guest\/([\w.-]+\.gz)(?:\?.*)?$/.exec(request.url ?? "")?.[1];
+  const path = `${import.meta.dirname}/public/guest/${name}`;
+  const size = name === undefined ? undefined : statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined) {
+    next();
+    return;
+  }
+  response.writeHead(200, {
+    "Content-Type": "application/gzip",
+    "Content-Length": size,
+    "Cache-Control": "no-cache",
+  });
+  createReadStream(path).pipe(response);
+};
+
+const guestFiles: Plugin = {
+  name: "guest-files",
+  configureServer: ({ middlewares }) => void middlewares.use(serveGzipAsItIs),
+  configurePreviewServer: ({ middlewares }) => void middlewares.use(serveGzipAsItIs),
+};
+
+/**
  * The page lives in web/, what it serves unchanged in public/ (the guest's kernel and initramfs), the result in dist/.
  * `base` is relative so that dist/ works from any folder of any server.
  */
@@ -27,7 +54,7 @@ export default defineConfig({
   cacheDir: "../node_modules/.vite",
   // Not a single-page application: a missing kernel has to be a 404, not index.html.
   appType: "mpa",
-  plugins: [v86WithoutNode],
+  plugins: [v86WithoutNode, guestFiles],
   // The development server takes the libraries' production builds too: their development builds talk to the console.
   resolve: { conditions: ["module", "browser", "production"] },
   build: {

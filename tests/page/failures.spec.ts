@@ -65,22 +65,32 @@ describe("when something goes wrong", () => {
     await close();
   });
 
-  it("shows progress without a total while a server has not told a length", async () => {
+  it("shows how much of each file has come, and of all together", async () => {
     const { page, close } = await site.open({}, "/icon.svg");
-    let release = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    await page.route("**/guest/vmlinux.gz", async (route) => {
-      await held;
-      await route.continue();
+    // The body is held back by a stalled response: the headers, with the length, are there.
+    await page.addInitScript(() => {
+      const original = window.fetch;
+      window.fetch = async (...args) => {
+        const response = await original(...args);
+        if (!String(args[0]).includes("vmlinux")) return response;
+        const { body, headers } = response;
+        const slow = body?.pipeThrough(
+          new TransformStream({
+            transform: async (chunk, controller) => {
+              controller.enqueue(chunk);
+              await new Promise((resolve) => setTimeout(resolve, 60));
+            },
+          }),
+        );
+        return new Response(slow, { headers });
+      };
     });
     await page.goto(site.url);
-    await page.getByRole("progressbar", { name: "Download of the kernel" }).waitFor();
+    const kernel = page.getByRole("progressbar", { name: "Download of the kernel" });
+    await expect.poll(() => kernel.getAttribute("max")).toMatch(/^[0-9]{7}$/);
     await expect
       .poll(() => page.locator("doorbell-progress dd.total").textContent())
-      .toMatch(/^[0-9.]+ (kB|MB)$/);
-    release();
+      .toMatch(/^[0-9.]+ (kB|MB) of [0-9.]+ MB$/);
     await untilReady(page);
     await close();
   });

@@ -22,7 +22,7 @@ let page: Page;
 
 beforeAll(async () => {
   site = await serveBuiltPage();
-  opened = await site.open({ acceptDownloads: true });
+  opened = await site.open({ permissions: ["clipboard-read", "clipboard-write"] });
   page = opened.page;
 });
 
@@ -30,6 +30,10 @@ afterAll(async () => {
   await opened?.close();
   await site?.close();
 });
+
+function terminalRows(of: Page): Promise<number> {
+  return of.evaluate(() => document.querySelector("doorbell-terminal")?.rows ?? 0);
+}
 
 describe("the page", () => {
   it("boots Linux to a prompt and puts the keyboard on the terminal", async () => {
@@ -54,6 +58,31 @@ describe("the page", () => {
     await typeInTerminal(page, "clear; stty size\n");
     await untilTerminal(page, new RegExp(`^${after}$`, "m"));
     await page.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  it("copies what is selected and pastes, by keyboard", async () => {
+    await typeInTerminal(page, "clear; echo co''py-me\n");
+    await untilTerminal(page, /^copy-me$/m);
+    const screen = page.locator("doorbell-terminal .xterm-screen");
+    // The first line: clear took away the one with the command.
+    const rowHeight = ((await screen.boundingBox())?.height ?? 0) / (await terminalRows(page));
+    await screen.dblclick({ position: { x: 20, y: rowHeight * 0.5 } });
+    await page.keyboard.press("Control+Shift+C");
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe("copy-me");
+    await page.evaluate(() => navigator.clipboard.writeText("echo $((20+3))"));
+    await page.keyboard.press("Control+Shift+V");
+    await page.keyboard.press("Enter");
+    await untilTerminal(page, /^23$/m);
+  });
+
+  it("offers its output to screen readers on request", async () => {
+    const button = page.getByRole("button", { name: "Screen reader" });
+    await button.click();
+    expect(await button.getAttribute("aria-pressed")).toBe("true");
+    await typeInTerminal(page, "clear; echo spo''ken\n");
+    await page.locator("doorbell-terminal .xterm-accessibility").getByText("spoken").first().waitFor();
+    await button.click();
+    expect(await button.getAttribute("aria-pressed")).toBe("false");
   });
 
   it("switches interrupts while tcp_rr runs, and the panel shows that status reads come and go", async () => {
@@ -189,6 +218,13 @@ describe("the page", () => {
     await page.keyboard.press("ArrowRight");
     await page.locator("#interrupts input[value=msi]:checked").waitFor();
     await untilSwitched(page);
+  });
+
+  it("describes its chart in words, switches included", async () => {
+    const chart = page.getByRole("img", { name: /^Line chart of the last minute/ });
+    await expect
+      .poll(() => chart.getAttribute("aria-label"), { timeout: 15_000 })
+      .toMatch(/exits\/s now .*switched to .*to MSI \d+ seconds ago/);
   });
 
   it("explains a number by keyboard", async () => {

@@ -42,8 +42,9 @@ describe("the live switch in a whole guest", () => {
     stop.abort();
     await load;
     expect(vm.metrics().switches).toBe(100);
-    // Interrupted by Ctrl-C, tcp_rr still tells what it measured, and that nothing was wrong.
-    expect(JSON.parse(stdout)).toMatchObject({ transactions: vm.metrics().peer.transactions });
+    // Interrupted by Ctrl-C, tcp_rr still tells what it measured; the last answer may have been on its way.
+    const counted = vm.metrics().peer.transactions - JSON.parse(stdout).transactions;
+    expect([0, 1]).toContain(counted);
     const { net0, console0, rng0 } = vm.metrics().devices;
     expect(net0?.net?.dropped).toBe(0);
     for (const device of [net0, console0, rng0]) expect(device?.faults).toEqual({});

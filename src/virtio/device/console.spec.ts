@@ -427,6 +427,21 @@ describe("ConsoleDevice, resets and the live switch", () => {
     expect(machine.transport.quiesce()).toBe(true);
   });
 
+  it("a port whose DEVICE_ADD a switch took away is added when the driver is back, once", () => {
+    const machine = started();
+    machine.tell(BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
+    machine.tell(0, VIRTIO_CONSOLE_PORT_READY, 1);
+    expect(machine.transport.quiesce()).toBe(false);
+    machine.start();
+    expect(machine.takeMessages()).toEqual([message(1, VIRTIO_CONSOLE_DEVICE_ADD, 0)]);
+    machine.tell(0, VIRTIO_CONSOLE_PORT_READY, 1);
+    machine.tell(1, VIRTIO_CONSOLE_PORT_READY, 1);
+    expect(machine.takeMessages()).toEqual([...CONSOLE_PORT_MESSAGES, ...AGENT_PORT_MESSAGES]);
+    machine.transport.quiesce();
+    machine.start();
+    expect(machine.takeMessages()).toEqual([]);
+  });
+
   it("loses no byte over switches, in either direction", () => {
     const machine = opened();
     const { device, transport } = machine;

@@ -75,6 +75,8 @@ export class ConsoleDevice implements VirtioDevice {
   #sized = false;
   #quiescing = false;
   #pending: PendingMessage[] = [];
+  /** Ports that the driver was to be told of when a live switch reset it: it will not ask for them again. */
+  #owed: Port[] = [];
   #malformed = 0;
 
   constructor(options: ConsoleDeviceOptions) {
@@ -129,11 +131,13 @@ export class ConsoleDevice implements VirtioDevice {
     this.#context = context;
     this.#multiport = hasFeature(context.features, VIRTIO_CONSOLE_F_MULTIPORT);
     this.#sized = hasFeature(context.features, VIRTIO_CONSOLE_F_SIZE);
+    for (const port of this.#owed.splice(0)) this.#add(port);
     context.run(this.#fillAll);
   }
 
   reset(): void {
     this.#context = undefined;
+    this.#owed = this.#quiescing ? this.#ports.filter((port) => port.added && !port.answered) : [];
     this.#quiescing = false;
     this.#pending = [];
     for (const port of this.#ports) port.reset();
@@ -202,8 +206,8 @@ export class ConsoleDevice implements VirtioDevice {
   // ---- Control ----
 
   /**
-   * Whether nothing is under way that a reset would lose for good: a driver that comes back from a live switch tells
-   * again of the ports it has, but does not ask again for those it was not yet told of.
+   * Whether nothing is under way that a reset would lose: a driver that comes back from a live switch tells again of the
+   * ports it has, and is told their state again, but does not ask again for those it was not yet told of.
    */
   #controlSettled(): boolean {
     if (!this.#multiport) return true;
@@ -242,11 +246,13 @@ export class ConsoleDevice implements VirtioDevice {
 
   /** The driver wants to know its ports; of each it is told once (5.3.6.2.1). */
   #deviceReady(): void {
-    for (const port of this.#ports) {
-      if (port.added) continue;
-      port.added = true;
-      this.#say(port, VIRTIO_CONSOLE_DEVICE_ADD);
-    }
+    for (const port of this.#ports) this.#add(port);
+  }
+
+  #add(port: Port): void {
+    if (port.added) return;
+    port.added = true;
+    this.#say(port, VIRTIO_CONSOLE_DEVICE_ADD);
   }
 
   /** The driver has the port, or cannot have it. After a live switch it says so without having been told of the port. */

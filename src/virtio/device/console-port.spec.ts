@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET, VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX } from "../defs.ts";
 import { VIRTIO_CONSOLE_F_SIZE, VIRTIO_CONSOLE_PORT_OPEN, VIRTIO_CONSOLE_PORT_READY } from "./console.ts";
-import { type ConsoleMachine, consoleMachine, text } from "./console-fixture.ts";
 import { CONSOLE_INPUT_BOUND, CONSOLE_OUTPUT_MAX } from "./console-port.ts";
 import { featureMask } from "./feature-bits.ts";
+import { type ConsoleMachine, consoleMachine, text } from "./testing/console-fixture.ts";
 
 const SINGLE = featureMask(VIRTIO_F_VERSION_1, VIRTIO_CONSOLE_F_SIZE, VIRTIO_RING_F_EVENT_IDX);
 

@@ -22,8 +22,8 @@ import {
   VIRTIO_CONSOLE_PORT_READY,
   VIRTIO_CONSOLE_RESIZE,
 } from "./console.ts";
-import { BAD_ID, type ConsoleMachine, consoleMachine, PORTS, text } from "./console-fixture.ts";
 import { featureMask } from "./feature-bits.ts";
+import { BAD_ID, type ConsoleMachine, consoleMachine, PORTS, text } from "./testing/console-fixture.ts";
 
 const CONFIG_MESSAGE = 0x41;
 const SINGLE = featureMask(VIRTIO_F_VERSION_1, VIRTIO_CONSOLE_F_SIZE);

@@ -4,11 +4,11 @@ import { MockDriver } from "../testing/mock-driver.ts";
 import type { MockQueue } from "../testing/mock-queue.ts";
 import type { VirtioDevice } from "../types.ts";
 import { ConsoleDevice } from "./console.ts";
-import { PORTS } from "./console-fixture.ts";
 import { NetDevice } from "./net.ts";
-import { ethernet, MAC, SpecLink } from "./net-fixture.ts";
 import { RngDevice } from "./rng.ts";
-import { specMachine } from "./spec-machine.ts";
+import { PORTS } from "./testing/console-fixture.ts";
+import { ethernet, MAC, SpecLink } from "./testing/net-fixture.ts";
+import { specMachine } from "./testing/spec-machine.ts";
 
 const ROUNDS = 300;
 const RAM = 0x8_0000;

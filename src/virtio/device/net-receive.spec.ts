@@ -11,7 +11,7 @@ import {
   rings,
   split,
   tagged,
-} from "./net-fixture.ts";
+} from "./testing/net-fixture.ts";
 
 const MERGED = rings(VIRTIO_NET_F_MRG_RXBUF);
 const WHOLE = rings();

@@ -32,7 +32,7 @@ import {
   rings,
   SpecLink,
   split,
-} from "./net-fixture.ts";
+} from "./testing/net-fixture.ts";
 
 const NEW_MAC = [0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0xee];
 const SET_MAC = [VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, ...NEW_MAC];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET, VIRTIO_ID_RNG, VIRTIO_MMIO_DEVICE_ID } from "../defs.ts";
 import { RNG_REQUEST_MAX, RNG_REQUEST_QUEUE, RngDevice } from "./rng.ts";
-import { specMachine } from "./spec-machine.ts";
+import { specMachine } from "./testing/spec-machine.ts";
 
 /** A device whose "random" bytes count up from 1 over all requests, so that each byte shows where it came from. */
 function rngMachine() {

@@ -1,8 +1,8 @@
-import { MockDriver } from "../testing/mock-driver.ts";
-import { MockLine, MockMessagePort } from "../testing/mock-machine.ts";
-import { MockMemory } from "../testing/mock-memory.ts";
-import { MmioTransport } from "../transport/mmio.ts";
-import type { VirtioDevice } from "../types.ts";
+import { MockDriver } from "../../testing/mock-driver.ts";
+import { MockLine, MockMessagePort } from "../../testing/mock-machine.ts";
+import { MockMemory } from "../../testing/mock-memory.ts";
+import { MmioTransport } from "../../transport/mmio.ts";
+import type { VirtioDevice } from "../../types.ts";
 
 /** One device on a real transport, with a driver's half to drive it. For specs. */
 export interface SpecMachine {

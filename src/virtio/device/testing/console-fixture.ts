@@ -1,4 +1,4 @@
-import type { MockUsed } from "../testing/mock-queue.ts";
+import type { MockUsed } from "../../testing/mock-queue.ts";
 import {
   CONSOLE_CONTROL_RECEIVE_QUEUE,
   CONSOLE_CONTROL_TRANSMIT_QUEUE,
@@ -6,8 +6,8 @@ import {
   VIRTIO_CONSOLE_DEVICE_READY,
   VIRTIO_CONSOLE_PORT_OPEN,
   VIRTIO_CONSOLE_PORT_READY,
-} from "./console.ts";
-import type { ConsolePortOptions } from "./console-port.ts";
+} from "../console.ts";
+import type { ConsolePortOptions } from "../console-port.ts";
 import { type SpecMachine, specMachine } from "./spec-machine.ts";
 
 /** What Linux writes into the id of a message about the whole device. */

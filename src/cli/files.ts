@@ -9,8 +9,8 @@ import { UsageError } from "./flags.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Paths that a person gives are relative to where they typed the command, which is not always where npm runs it. */
-const CWD = process.env.INIT_CWD ?? process.cwd();
+/** Paths that a person gives are relative to where they typed `npm run vm`, and npm runs it in the repository. */
+const CWD = (process.env.npm_lifecycle_event === "vm" ? process.env.INIT_CWD : undefined) ?? process.cwd();
 
 /** Absolute path of a file that a person named. */
 export function userPath(path: string): string {

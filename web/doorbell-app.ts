@@ -131,15 +131,18 @@ const logo = html`<svg viewBox="0 0 32 32" aria-hidden="true">
 const explanation = html`<div class="explain" id="explain" popover>
   <h2>What am I looking at?</h2>
   <p>
-    Linux runs here on an emulated CPU, and its network card, console and entropy source are virtio devices of this page.
-    To talk to a device the guest touches one of its registers, which stops the CPU and calls the device: that is an
-    <b>exit</b>, and the doorbell that says &ldquo;there is work in your queue&rdquo; is one.
+    Linux runs here on an emulated CPU, and whenever it touches a register of one of its virtio devices, to ring the
+    doorbell &ldquo;there is work in your queue&rdquo; for example, the CPU leaves the guest and the device answers: that
+    is an <b>exit</b>.
   </p>
   <p>
-    The device answers with an <b>interrupt</b>. On the legacy wire the driver must then ask why (an exit), acknowledge
-    (an exit) and end it at the IOAPIC (an exit); a message (MSI) names its queue by itself, so those exits are gone.
+    The device calls back with an <b>interrupt</b>: on the legacy wire the driver must then ask why and acknowledge, two
+    more exits, while a message (MSI) names its queue by itself and costs none.
   </p>
-  <p>Run tcp_rr, switch Interrupts while it runs, and watch exits per transaction: the connection stays open.</p>
+  <p>
+    Run tcp_rr, switch Interrupts while it runs, and watch the exits per transaction change while the connection stays
+    open.
+  </p>
   <button type="button" class="quiet" popovertarget="explain" popovertargetaction="hide">Close</button>
 </div>`;
 

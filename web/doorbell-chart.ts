@@ -125,6 +125,9 @@ export class DoorbellChart extends LitElement {
   #unsubscribe: (() => void)[] = [];
   #summarised = Number.NEGATIVE_INFINITY;
   #pending = false;
+  #drawn = Number.NEGATIVE_INFINITY;
+  /** Who wants less motion gets a chart that moves once per second. */
+  readonly #interval = matchMedia("(prefers-reduced-motion: reduce)").matches ? 950 : 0;
 
   constructor() {
     super();
@@ -235,7 +238,9 @@ export class DoorbellChart extends LitElement {
   }
 
   #schedule(): void {
-    if (this.#pending) return;
+    const now = performance.now();
+    if (this.#pending || now - this.#drawn < this.#interval) return;
+    this.#drawn = now;
     this.#pending = true;
     requestAnimationFrame(() => {
       this.#pending = false;

@@ -189,7 +189,11 @@ export class DoorbellPanel extends LitElement {
   }
 }
 
+/** VIRTIO_CONFIG_S_DRIVER_OK, virtio 1.2 section 2.1. */
+const DRIVER_OK = 4;
+
 function describe(device: DeviceMetrics): string {
+  if ((device.status & DRIVER_OK) === 0) return "waiting for its driver";
   return `virtio-mmio version ${device.version}, ${INTERRUPT_NAMES[device.interrupts.mode]}`;
 }
 

@@ -62,7 +62,7 @@ export class DoorbellProgress extends LitElement {
       dl {
         display: grid;
         grid-template-columns: auto 1fr;
-        gap: 0.125rem 0.75rem;
+        gap: 0.125rem 0;
         margin: 0;
         font-size: 0.8125rem;
       }

@@ -63,7 +63,7 @@ export const TERMS = {
   ),
   eoi: term(
     "IOAPIC EOIs",
-    "End-of-interrupt broadcasts to the IOAPIC, machine-wide: the third exit that each wired interrupt costs. Messages need none.",
+    "End-of-interrupt broadcasts to the IOAPIC, machine-wide: one for each wired interrupt, none for messages. Under a hypervisor this can be one more exit; the emulated CPU does it by itself, so it is not among the exits here.",
   ),
   setup: term(
     "Set-up registers",

@@ -70,7 +70,7 @@ export interface Problem {
 export interface PageState {
   readonly stage: Stage;
   readonly downloads: readonly DownloadProgress[];
-  /** Milliseconds from the CPU's start (for "created": the creation) to each phase reached. */
+  /** Milliseconds from the CPU's start to each phase reached. */
   readonly phases: Readonly<Partial<Record<BootPhase, number>>>;
   /** The boot takes longer than it ever should. */
   readonly slow: boolean;
@@ -407,7 +407,6 @@ export class MachineStore {
       machine.onStop((reason) => this.#stopped(reason)),
     ];
     this.#terminal?.clear();
-    this.#update({ phases: { created: 0 } });
     machine.start();
     this.#sampler = setInterval(() => this.#sample(), SAMPLE_MS);
     this.#sample();

@@ -5,9 +5,8 @@ export const INTERRUPT_NAMES: Record<InterruptMode, string> = { wired: "Legacy (
 export const INTERRUPT_SHORT: Record<InterruptMode, string> = { wired: "Legacy", msi: "MSI" };
 export const DOORBELL_NAMES: Record<DoorbellMode, string> = { shared: "Shared", "per-queue": "Per queue" };
 
-/** Boot phases in their order, as steps that a person can follow. */
+/** Boot phases in their order, as steps that a person can follow. "created" is over before anything can be seen. */
 export const PHASES: readonly { readonly phase: BootPhase; readonly name: string }[] = [
-  { phase: "created", name: "Machine put together" },
   { phase: "started", name: "CPU running" },
   { phase: "kernel", name: "Linux booting" },
   { phase: "console", name: "Console connected" },

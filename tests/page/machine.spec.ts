@@ -8,7 +8,6 @@ import {
   panelRow,
   type Site,
   serveBuiltPage,
-  terminalText,
   typeInTerminal,
   untilReady,
   untilSwitched,
@@ -249,7 +248,7 @@ describe("the page", () => {
     await page.locator("#restart").click();
     await page.locator("#stage", { hasText: "Booting" }).waitFor();
     await untilReady(page);
-    expect(await terminalText(page)).toMatch(/#$/);
+    await untilTerminal(page, /#$/);
   });
 
   it("wrote nothing to the browser's console and asked nobody else for anything", () => {

@@ -59,25 +59,6 @@ export interface V86Cpu {
   jit_dirty_cache(start: number, end: number): void;
 }
 
-/** A connection that v86's in-page router hands out for a guest's TCP connect. */
-export interface V86Connection {
-  /** The port the guest asked for. */
-  readonly sport: number;
-  /** Next sequence number expected from the guest; v86 lets it grow past 2^32. */
-  ack: number;
-  accept(): void;
-  write(bytes: Uint8Array): void;
-  close(): void;
-  /** Guest and peer, address and port: v86's key for the connection. */
-  readonly tuple: string;
-  /** Bytes written and not yet acknowledged. */
-  readonly send_buffer: { readonly length: number };
-  /** Forgets the connection. */
-  release: () => void;
-  on(event: "data", handler: (bytes: Uint8Array) => void): void;
-  on(event: "shutdown", handler: () => void): void;
-}
-
 /** What we use of the emulator object, its buses and its scheduler. */
 export interface V86Emulator {
   readonly v86: {

@@ -125,7 +125,7 @@ describe("checkTcp", () => {
       const packet = emptyIpv4();
       return decodeIpv4(frame, packet) ?? checkTcp(frame, packet);
     };
-    const good = ipv4(6, tcp(80, [1]));
+    const good = ipv4(6, tcp(80, { data: [1] }));
     expect(problem(good)).toBeUndefined();
     expect(problem(ipv4(6, tcp(80).slice(0, 19)))).toBe("TCP segment too short");
     expect(problem(withByte(good, 46, 0x40))).toBe("bad TCP header length");

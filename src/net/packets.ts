@@ -33,12 +33,14 @@ export function u32(bytes: Uint8Array, offset: number): number {
   return u16(bytes, offset) * 0x1_0000 + u16(bytes, offset + 2);
 }
 
-function put16(bytes: Uint8Array, offset: number, value: number): void {
+/** Writes the lower 16 bits of `value`, big-endian. */
+export function put16(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value >>> 8;
   bytes[offset + 1] = value;
 }
 
-function put32(bytes: Uint8Array, offset: number, value: number): void {
+/** Writes the lower 32 bits of `value`, big-endian. */
+export function put32(bytes: Uint8Array, offset: number, value: number): void {
   put16(bytes, offset, value >>> 16);
   put16(bytes, offset + 2, value);
 }
@@ -151,7 +153,7 @@ export function decodeUdp(frame: Uint8Array, packet: Ipv4Packet, into: UdpDatagr
 
 /**
  * Checks the lengths in the TCP header of a packet that {@link decodeIpv4} found sound. The checksum is left to
- * whoever ends the connection.
+ * whoever ends the connection (decodeTcp in tcp/segment.ts).
  */
 export function checkTcp(frame: Uint8Array, packet: Ipv4Packet): string | undefined {
   const length = packet.end - packet.payload;
@@ -161,15 +163,42 @@ export function checkTcp(frame: Uint8Array, packet: Ipv4Packet): string | undefi
   return undefined;
 }
 
-/** Where the data of a UDP datagram begin in a frame that {@link encodeUdp} writes (no IPv4 options). */
-export const UDP_DATA = ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER;
-
-/** The ends of a UDP datagram to encode: MAC addresses of 6 bytes, IPv4 addresses as unsigned 32-bit numbers. */
-export interface UdpEnds {
+/** The ends of a packet to encode: MAC addresses of 6 bytes, IPv4 addresses as unsigned 32-bit numbers. */
+export interface Ipv4Ends {
   sourceMac: Uint8Array;
   destinationMac: Uint8Array;
   source: number;
   destination: number;
+}
+
+/**
+ * Writes the Ethernet and IPv4 headers (no options) of a packet with `payloadLength` bytes of UDP or TCP, which
+ * begin at {@link IPV4_PAYLOAD}.
+ */
+export function encodeIpv4(frame: Uint8Array, ends: Ipv4Ends, protocol: number, payloadLength: number): void {
+  frame.set(ends.destinationMac, 0);
+  frame.set(ends.sourceMac, 6);
+  put16(frame, 12, ETHERTYPE_IPV4);
+  const ip = ETHERNET_HEADER;
+  put16(frame, ip, 0x4500);
+  put16(frame, ip + 2, IPV4_HEADER + payloadLength);
+  // Don't-fragment set, so the identification has no meaning and stays 0 (RFC 6864 section 4.1).
+  put32(frame, ip + 4, 0x0000_4000);
+  put16(frame, ip + 8, (64 << 8) | protocol);
+  put16(frame, ip + 10, 0);
+  put32(frame, ip + 12, ends.source);
+  put32(frame, ip + 16, ends.destination);
+  put16(frame, ip + 10, ~internetSum(frame, ip, ip + IPV4_HEADER));
+}
+
+/** Where the UDP or TCP header begins in a frame that {@link encodeIpv4} writes. */
+export const IPV4_PAYLOAD = ETHERNET_HEADER + IPV4_HEADER;
+
+/** Where the data of a UDP datagram begin in a frame that {@link encodeUdp} writes. */
+export const UDP_DATA = IPV4_PAYLOAD + UDP_HEADER;
+
+/** The ends of a UDP datagram to encode. */
+export interface UdpEnds extends Ipv4Ends {
   sourcePort: number;
   destinationPort: number;
 }
@@ -180,22 +209,8 @@ export interface UdpEnds {
  */
 export function encodeUdp(frame: Uint8Array, ends: UdpEnds, dataLength: number): number {
   const udpLength = UDP_HEADER + dataLength;
-  frame.set(ends.destinationMac, 0);
-  frame.set(ends.sourceMac, 6);
-  put16(frame, 12, ETHERTYPE_IPV4);
-
-  const ip = ETHERNET_HEADER;
-  put16(frame, ip, 0x4500);
-  put16(frame, ip + 2, IPV4_HEADER + udpLength);
-  // Don't-fragment set, so the identification has no meaning and stays 0 (RFC 6864 section 4.1).
-  put32(frame, ip + 4, 0x0000_4000);
-  put16(frame, ip + 8, (64 << 8) | PROTOCOL_UDP);
-  put16(frame, ip + 10, 0);
-  put32(frame, ip + 12, ends.source);
-  put32(frame, ip + 16, ends.destination);
-  put16(frame, ip + 10, ~internetSum(frame, ip, ip + IPV4_HEADER));
-
-  const udp = ip + IPV4_HEADER;
+  encodeIpv4(frame, ends, PROTOCOL_UDP, udpLength);
+  const udp = IPV4_PAYLOAD;
   put16(frame, udp, ends.sourcePort);
   put16(frame, udp + 2, ends.destinationPort);
   put16(frame, udp + 4, udpLength);

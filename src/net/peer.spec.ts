@@ -1,16 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FrameDirection, InPagePeer, MAX_CONNECTIONS, MAX_QUEUED } from "./peer.ts";
-import { ethernet, FakeRouter, ipv4, readUdp, tcp, udp } from "./testing/fakes.ts";
+import { type FrameDirection, InPagePeer } from "./peer.ts";
+import { FakeClock } from "./testing/clock.ts";
+import { ethernet, FakeRouter, ipv4, readTcp, readUdp, tcp, tcpFrame, udp } from "./testing/fakes.ts";
 
-function machine() {
+function machine({ web = false } = {}) {
   const router = new FakeRouter();
   const log: string[] = [];
-  const peer = new InPagePeer({ router, status: () => "counters\n", log: (line) => log.push(line) });
+  const clock = new FakeClock();
+  const peer = new InPagePeer({
+    router,
+    clock,
+    web,
+    status: () => "counters\n",
+    log: (line) => log.push(line),
+  });
   const received: Uint8Array[] = [];
   // As the device does: the frame is the peer's again after the call.
   peer.receive = (frame) => received.push(frame.slice());
-  return { router, peer, received, log };
+  return { router, peer, received, log, clock };
 }
 
 const ARP_REQUEST = ethernet(
@@ -72,9 +80,13 @@ describe("InPagePeer and datagrams", () => {
 });
 
 describe("InPagePeer and the router", () => {
-  it("hands over ARP, ICMP and TCP as they came, and frames for the guest to the device", () => {
+  it("hands over ARP, ICMP and TCP to other addresses as they came, and frames for the guest to the device", () => {
     const { peer, router, received } = machine();
-    const frames = [ARP_REQUEST, ipv4(1, [8, 0, 0, 0, 1, 2, 3, 4]), ipv4(6, tcp(22, [1]))];
+    const frames = [
+      ARP_REQUEST,
+      ipv4(1, [8, 0, 0, 0, 1, 2, 3, 4]),
+      ipv4(6, tcp(7, {}, [10, 0, 2, 3]), { destination: [10, 0, 2, 3] }),
+    ];
     for (const frame of frames) peer.send(frame);
     frames.forEach((frame, i) => {
       expect(router.frames[i]).toBe(frame);
@@ -85,9 +97,9 @@ describe("InPagePeer and the router", () => {
   });
 
   it("gives the router a copy of the frames that it may keep: TCP port 80 and DNS", () => {
-    const { peer, router } = machine();
+    const { peer, router } = machine({ web: true });
     const frames = [
-      ipv4(6, tcp(80, [1, 2])),
+      tcpFrame(80, { data: [1, 2] }),
       ipv4(17, udp(53, [1, 2])),
       ipv4(17, udp(9999, [1], { sourcePort: 53 })),
     ];
@@ -137,6 +149,9 @@ describe("InPagePeer and hostile frames", () => {
       [new Uint8Array(0), "frame too short"],
       [new Uint8Array(13), "frame too short"],
       [ethernet(0x0800, tcp(80), [2, 0, 0, 0, 0, 1]), "not for the peer"],
+      [withDestination(tcpFrame(7), [1, 0, 0x5e, 0, 0, 1]), "TCP to a group address"],
+      [ipv4(6, [...tcp(7).slice(0, 16), 0, 0, 0, 0]), "bad TCP checksum"],
+      [ipv4(6, [...tcp(80).slice(0, 16), 0, 0, 0, 0]), "bad TCP checksum"],
       [ethernet(0x86dd, [1, 2, 3]), "EtherType not served"],
       [ethernet(0x0806, [0, 1, 8, 0]), "ARP packet too short"],
       [ethernet(0x0800, [0x45]), "IPv4 packet too short"],
@@ -159,7 +174,8 @@ describe("InPagePeer and hostile frames", () => {
     const { peer } = machine();
     const seeds = [
       ARP_REQUEST,
-      ipv4(6, tcp(80, [1, 2, 3])),
+      tcpFrame(80, { data: [1, 2, 3] }),
+      tcpFrame(7, { data: [1, 2, 3], options: [2, 4, 5, 180] }),
       ipv4(17, udp(7, [1, 2, 3])),
       ipv4(17, udp(12865, Array(40).fill(1))),
     ];
@@ -217,86 +233,89 @@ describe("InPagePeer and captures", () => {
   });
 });
 
-describe("InPagePeer and connections", () => {
-  it("accepts connections to its services and refuses others", () => {
-    const { peer, router } = machine();
-    for (const port of [7, 9, 8080, 12865]) expect(router.connect(port).accepted).toBe(true);
-    for (const port of [22, 80, 0]) expect(router.connect(port).accepted).toBe(false);
-    expect(peer.counters).toMatchObject({
-      openConnections: 4,
-      acceptedConnections: 4,
-      refusedConnections: 3,
-    });
+describe("InPagePeer and TCP", () => {
+  it("accepts connections to its services within send", () => {
+    const { peer, received, router } = machine();
+    for (const port of [7, 9, 8080, 12865]) {
+      peer.send(tcpFrame(port, { sequence: 100 }));
+      expect(readTcp(received.at(-1) ?? new Uint8Array(0))).toMatchObject({
+        sourcePort: port,
+        destinationPort: 4000,
+        flags: "SA",
+        acknowledgement: 101,
+      });
+    }
+    expect(router.frames).toEqual([]);
   });
 
   it("joins a connection to its service: the status page, then the end", () => {
-    const { peer, router } = machine();
-    const connection = router.connect(8080);
-    connection.fromGuest(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
-    expect(new TextDecoder().decode(Uint8Array.from(connection.sent))).toMatch(
-      /^HTTP\/1\.1 200 .*counters\n$/s,
-    );
-    expect(connection.closed).toBe(true);
-    // It counts as open until the router says that it is gone.
-    expect(peer.counters.openConnections).toBe(1);
-    connection.gone();
+    const { peer, received } = machine();
+    peer.send(tcpFrame(8080, { sequence: 100 }));
+    const { sequence } = readTcp(received[0] ?? new Uint8Array(0));
+    const data = [...new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n")];
+    peer.send(tcpFrame(8080, { sequence: 101, acknowledgement: sequence + 1, flags: "PA", data }));
+    expect(received.length).toBe(2);
+    const answer = readTcp(received[1] ?? new Uint8Array(0));
+    expect(answer.flags).toBe("FPA");
+    expect(new TextDecoder().decode(Uint8Array.from(answer.data))).toMatch(/^HTTP\/1\.1 200 .*counters\n$/s);
+    expect(peer.counters).toMatchObject({ acceptedConnections: 1, openConnections: 1 });
+    expect(peer.counters.services.status).toMatchObject({ requests: 1 });
+  });
+
+  it("refuses other ports of its own address with a reset, and counts why", () => {
+    const { peer, received, router } = machine();
+    for (const port of [22, 0, 65535]) {
+      peer.send(tcpFrame(port, { sequence: 0xffffffff }));
+      expect(readTcp(received.at(-1) ?? new Uint8Array(0))).toMatchObject({
+        sourcePort: port,
+        flags: "RA",
+        sequence: 0,
+        acknowledgement: 0,
+      });
+    }
+    expect(router.frames).toEqual([]);
+    expect(peer.counters).toMatchObject({
+      refusedConnections: 3,
+      refusalReasons: { "no service at that port": 3 },
+      acceptedConnections: 0,
+    });
+  });
+
+  it("refuses port 80 at any address with a reset as long as the guest may not reach the web", () => {
+    const { peer, received, router } = machine();
+    const elsewhere = [93, 184, 216, 34];
+    peer.send(tcpFrame(80));
+    peer.send(ipv4(6, tcp(80, {}, elsewhere), { destination: elsewhere }));
+    expect(received.map((frame) => readTcp(frame).flags)).toEqual(["RA", "RA"]);
+    expect([...(received[1]?.subarray(26, 30) ?? [])]).toEqual(elsewhere);
+    expect(router.frames).toEqual([]);
+    expect(peer.counters.refusalReasons).toEqual({ "web access is off": 2 });
+    // Only what would begin a connection counts as one.
+    peer.send(tcpFrame(80, { flags: "PA", data: [1] }));
+    expect(peer.counters.refusedConnections).toBe(2);
+  });
+
+  it("gives port 80 to the router when the guest may reach the web", () => {
+    const { peer, received, router } = machine({ web: true });
+    const frame = tcpFrame(80);
+    peer.send(frame);
+    expect(router.frames).toEqual([frame]);
+    expect(received).toEqual([]);
+  });
+
+  it("leaves nothing with the clock when it is closed", () => {
+    const { peer, clock } = machine();
+    peer.send(tcpFrame(7));
+    expect(clock.waiting).toBe(1);
+    peer.close();
+    expect(clock.waiting).toBe(0);
     expect(peer.counters.openConnections).toBe(0);
   });
-
-  it("closes its side when the guest has ended its own, and delivers nothing after that", () => {
-    const { router } = machine();
-    const connection = router.connect(7);
-    connection.fromGuest(Uint8Array.of(1));
-    connection.guestEnds();
-    expect(connection.closed).toBe(true);
-    connection.fromGuest(Uint8Array.of(2));
-    expect(connection.sent).toEqual([1]);
-  });
-
-  it("aborts a connection whose guest does not read, before more than the bound waits", () => {
-    const { peer, router } = machine();
-    const connection = router.connect(7);
-    connection.guestReads = false;
-    const piece = new Uint8Array(1460);
-    for (let i = 0; i < 1000 && !connection.aborted; i++) {
-      connection.fromGuest(piece);
-      expect(connection.queued).toBeLessThanOrEqual(MAX_QUEUED);
-    }
-    expect(connection.aborted).toBe(true);
-    expect(connection.sent.length).toBeGreaterThan(MAX_QUEUED - piece.length);
-    expect(peer.counters).toMatchObject({ abortedConnections: 1, openConnections: 0 });
-  });
-
-  it("does not let one small segment ask for more than the bound", () => {
-    const { router } = machine();
-    const connection = router.connect(12865);
-    connection.guestReads = false;
-    // Requests of one byte, responses of 65536.
-    connection.fromGuest(Uint8Array.of(0x44, 0x42, 0x52, 0x52, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0));
-    connection.fromGuest(Uint8Array.from({ length: 1460 }, (_, k) => k % 251));
-    expect(connection.aborted).toBe(true);
-    expect(connection.sent.length).toBe(MAX_QUEUED);
-  });
-
-  it("refuses more connections than its bound, until one is gone", () => {
-    const { peer, router } = machine();
-    const open = Array.from({ length: MAX_CONNECTIONS }, () => router.connect(7));
-    expect(open.every((connection) => connection.accepted)).toBe(true);
-    expect(router.connect(7).accepted).toBe(false);
-    open[5]?.gone();
-    expect(router.connect(7).accepted).toBe(true);
-    expect(peer.counters).toMatchObject({ openConnections: MAX_CONNECTIONS, refusedConnections: 1 });
-  });
-
-  it("makes room by aborting the oldest connection that only waits for the guest to agree to its end", () => {
-    const { router, peer } = machine();
-    const open = Array.from({ length: MAX_CONNECTIONS }, () => router.connect(7));
-    open[9]?.guestEnds();
-    open[3]?.guestEnds();
-    expect(router.connect(7).accepted).toBe(true);
-    expect(open.filter((connection) => connection.aborted)).toEqual([open[3]]);
-    expect(router.connect(7).accepted).toBe(true);
-    expect(router.connect(7).accepted).toBe(false);
-    expect(peer.counters.abortedConnections).toBe(2);
-  });
 });
+
+/** The frame for another MAC address. */
+function withDestination(frame: Uint8Array, mac: readonly number[]): Uint8Array {
+  const changed = frame.slice();
+  changed.set(mac);
+  return changed;
+}

@@ -1,4 +1,5 @@
 import { NETWORK, PORTS, parseIpv4, parseMac } from "./addresses.ts";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import {
   ARP_PACKET,
   checkTcp,
@@ -16,19 +17,14 @@ import {
   type UdpEnds,
   u16,
 } from "./packets.ts";
-import type { RouterConnection, RouterPort } from "./router.ts";
-import {
-  type DatagramService,
-  NO_ANSWER,
-  type ServiceCounters,
-  type Stream,
-  type StreamHandler,
-  type StreamService,
-} from "./service.ts";
+import type { RouterPort } from "./router.ts";
+import { type DatagramService, NO_ANSWER, type ServiceCounters } from "./service.ts";
 import { DiscardService } from "./services/discard.ts";
 import { EchoService } from "./services/echo.ts";
 import { RequestResponseService } from "./services/request-response.ts";
 import { StatusService } from "./services/status.ts";
+import { type ConnectionCounters, emptyConnectionCounters } from "./tcp/counters.ts";
+import { TcpListener } from "./tcp/listener.ts";
 
 /** Which way a frame goes. */
 export type FrameDirection = "from-guest" | "to-guest";
@@ -36,14 +32,16 @@ export type FrameDirection = "from-guest" | "to-guest";
 /** Sees every frame at the guest's cable. `frame` is valid during the call only. A tap that throws is removed. */
 export type FrameTap = (frame: Uint8Array, direction: FrameDirection) => void;
 
-/** Connections to our services, open or on their way to it, at one time. */
-export const MAX_CONNECTIONS = 256;
-/** Bytes that may wait for the guest in one connection: eight of the largest responses. */
-export const MAX_QUEUED = 512 * 1024;
-
 export interface InPagePeerOptions {
-  /** Answers what the peer does not; without one there are only the UDP services. */
+  /** Answers what the peer does not; without one there are only our services. */
   readonly router?: RouterPort;
+  /** Time for our TCP. Default: the host's. */
+  readonly clock?: Clock;
+  /**
+   * Whether the guest may reach the router's fetch proxy, TCP port 80 at any address: it makes the page fetch any
+   * URL that the guest names. Default false: connections are refused and counted.
+   */
+  readonly web?: boolean;
   /** Text of the status page. Default: the peer's own counters. */
   readonly status?: () => string;
   /** One line for each distinct reason why a frame was dropped. */
@@ -51,19 +49,13 @@ export interface InPagePeerOptions {
 }
 
 /** What happened at the peer. Fields only grow, but for `openConnections`. */
-export interface PeerCounters {
+export interface PeerCounters extends ConnectionCounters {
   framesFromGuest: number;
   framesToGuest: number;
   /** Frames that went nowhere, the sum of `dropReasons`. */
   dropped: number;
   /** From a fixed set of reasons, e.g. "bad IPv4 header checksum". */
   dropReasons: Record<string, number>;
-  openConnections: number;
-  acceptedConnections: number;
-  /** No service at that port, or too many connections open. */
-  refusedConnections: number;
-  /** Aborted because the guest did not read, or to make room for a new one. */
-  abortedConnections: number;
   services: Record<string, ServiceCounters>;
 }
 
@@ -71,9 +63,8 @@ export interface PeerCounters {
  * The other end of the guest's Ethernet cable, inside the page (an Ethernet link in the sense of the net
  * device: `send` takes frames from the guest, `receive` is set by the device).
  *
- * UDP to our services is answered here, within send(): the answer is in the guest's receive ring before the
- * notification that brought the request has returned. Our TCP services are joined to connections that the router
- * offers. All else goes to the router as it came.
+ * UDP and TCP to our services are answered here, within send(): the answer is in the guest's receive ring before the
+ * notification that brought the request has returned. All else goes to the router as it came.
  *
  * The guest is hostile: a frame may be any bytes of any length. Nothing is thrown out of send(); frames
  * that cannot be what they claim are dropped and counted by reason.
@@ -90,11 +81,8 @@ export class InPagePeer {
     framesToGuest: 0,
     dropped: 0,
     dropReasons: {},
-    openConnections: 0,
-    acceptedConnections: 0,
-    refusedConnections: 0,
-    abortedConnections: 0,
     services: {},
+    ...emptyConnectionCounters(),
   };
 
   readonly #router: RouterPort | undefined;
@@ -103,9 +91,8 @@ export class InPagePeer {
   readonly #ip = parseIpv4(NETWORK.peer.ip);
   readonly #taps = new Set<FrameTap>();
   readonly #datagramServices = new Map<number, DatagramService>();
-  readonly #streamServices = new Map<number, StreamService>();
-  /** In the order in which they were opened. */
-  readonly #streams = new Set<PeerStream>();
+  readonly #tcp: TcpListener;
+  readonly #web: boolean;
 
   // Reused for every frame, so that a datagram costs no allocation but the views handed to its service.
   readonly #packet = emptyIpv4();
@@ -131,13 +118,22 @@ export class InPagePeer {
     const requestResponse = new RequestResponseService();
     const status = new StatusService(options.status ?? (() => `${JSON.stringify(this.counters, null, 2)}\n`));
     for (const service of [echo, discard, requestResponse]) this.#datagramServices.set(service.port, service);
-    for (const service of [echo, discard, requestResponse, status]) {
-      this.#streamServices.set(service.port, service);
-      this.counters.services[service.name] = service.counters;
-    }
-
+    const streamServices = [echo, discard, requestResponse, status];
+    for (const service of streamServices) this.counters.services[service.name] = service.counters;
+    this.#tcp = new TcpListener({
+      services: streamServices,
+      clock: options.clock ?? SYSTEM_CLOCK,
+      counters: this.counters,
+      transmit: (frame) => this.#toGuest(frame),
+      mac: this.#mac,
+    });
+    this.#web = options.web ?? false;
     this.#router?.onFrame((frame) => this.#toGuest(frame));
-    this.#router?.onConnection((connection) => this.#offer(connection));
+  }
+
+  /** Forgets all connections and leaves nothing with the clock. The machine is over; no frame may come after that. */
+  close(): void {
+    this.#tcp.close();
   }
 
   /** Shows every frame, both ways, to `tap`. Returns a function that ends it; calling that twice is harmless. */
@@ -193,9 +189,16 @@ export class InPagePeer {
       }
       mayBeKept = datagram.destinationPort === PORTS.dns || datagram.sourcePort === PORTS.dns;
     } else if (packet.protocol === PROTOCOL_TCP) {
+      // RFC 9293 section 3.9.2.3 (MUST-57): TCP is between two, and answers no group.
+      if (((frame[0] ?? 0) & 1) !== 0) return "TCP to a group address";
       const problem = checkTcp(frame, packet);
       if (problem !== undefined) return problem;
       mayBeKept = u16(frame, packet.payload + 2) === PORTS.webProxy;
+      if (mayBeKept) {
+        if (!this.#web) return this.#tcp.refuse(frame, packet, "web access is off");
+      } else if (packet.destination === this.#ip) {
+        return this.#tcp.receive(frame, packet);
+      }
     }
     // v86's router keeps subarrays of two kinds of frames after its call returned: TCP data for port 80, until a whole
     // request head has come (rawBuffer in its fetch_network.js), and the addresses of a DNS query, until an
@@ -259,92 +262,5 @@ export class InPagePeer {
     reasons[reason] = before + 1;
     this.counters.dropped++;
     if (before === 0) this.#log(`net: frame dropped: ${reason}`);
-  }
-
-  #offer(connection: RouterConnection): void {
-    // Not accepting is refusing: the router answers with a reset.
-    const service = this.#streamServices.get(connection.port);
-    if (service === undefined || !this.#makeRoom()) {
-      this.counters.refusedConnections++;
-      return;
-    }
-    const stream = new PeerStream(connection, () => this.counters.abortedConnections++);
-    this.#streams.add(stream);
-    this.counters.openConnections = this.#streams.size;
-    this.counters.acceptedConnections++;
-    connection.onClose(() => {
-      stream.gone();
-      this.#streams.delete(stream);
-      this.counters.openConnections = this.#streams.size;
-    });
-    stream.serve(service);
-    connection.accept();
-  }
-
-  /**
-   * Whether there is room for one more connection. When the table is full, one that is closed on our side and only
-   * waits for the guest to agree makes room: else a guest (or one lost frame) could hold the services shut for good.
-   */
-  #makeRoom(): boolean {
-    if (this.#streams.size < MAX_CONNECTIONS) return true;
-    for (const stream of this.#streams) {
-      if (!stream.closing) continue;
-      stream.abort();
-      return this.#streams.size < MAX_CONNECTIONS;
-    }
-    return false;
-  }
-}
-
-/** A connection of the router with the bounds that the peer puts on it. */
-class PeerStream implements Stream {
-  readonly #connection: RouterConnection;
-  readonly #onAbort: () => void;
-  #handler: StreamHandler | undefined;
-  /** Our side is closed; the guest may still have to agree. */
-  closing = false;
-
-  constructor(connection: RouterConnection, onAbort: () => void) {
-    this.#connection = connection;
-    this.#onAbort = onAbort;
-  }
-
-  serve(service: StreamService): void {
-    this.#handler = service.open(this);
-    this.#connection.onData((bytes) => {
-      if (bytes.length > 0) this.#handler?.data(bytes);
-    });
-    this.#connection.onEnd(() => {
-      if (this.#handler?.end !== undefined) this.#handler.end();
-      else this.close();
-    });
-  }
-
-  write(bytes: Uint8Array): boolean {
-    if (this.closing) return false;
-    if (this.#connection.queued + bytes.length > MAX_QUEUED) {
-      this.abort();
-      return false;
-    }
-    this.#connection.write(bytes);
-    return !this.closing;
-  }
-
-  close(): void {
-    if (this.closing) return;
-    this.gone();
-    this.#connection.close();
-  }
-
-  abort(): void {
-    this.gone();
-    this.#onAbort();
-    this.#connection.abort();
-  }
-
-  /** Nothing is delivered and nothing sent from now on. */
-  gone(): void {
-    this.closing = true;
-    this.#handler = undefined;
   }
 }

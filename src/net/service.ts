@@ -1,13 +1,14 @@
 /**
  * What a service of the peer is: it sees bytes of one connection or one datagram, never frames, addresses or
- * the router. All of it is synchronous, so that an answer leaves inside the guest's own notification.
+ * TCP. All of it is synchronous, so that an answer leaves inside the guest's own notification.
  */
 
 /** One accepted TCP connection, as its service sees it. */
 export interface Stream {
   /**
    * Sends bytes (copied). When the guest does not take what was sent before, so that more than the peer's bound
-   * would wait, the connection is aborted and false returned; false also when it is closed already.
+   * would wait, the connection is aborted and false returned; false also when it is closed already. A service that
+   * sends no more than it gets never comes there: what waits for the guest is taken from the guest's window.
    */
   write(bytes: Uint8Array): boolean;
   /** Sends what waits, then ends the connection. No more data is delivered. Calling it twice is harmless. */

@@ -1,5 +1,5 @@
-/** Stand-ins for specs: a stream, a router, and frames built byte by byte (not with the code that they test). */
-import type { RouterConnection, RouterPort } from "../router.ts";
+/** Stand-ins for specs: a stream, a router, and frames built and read byte by byte (not with the code that they test). */
+import type { RouterPort } from "../router.ts";
 import type { Stream } from "../service.ts";
 
 /** A stream that remembers what was written, whole. */
@@ -25,62 +25,11 @@ export class FakeStream implements Stream {
   }
 }
 
-/** A connection whose guest end the spec plays. */
-export class FakeConnection implements RouterConnection {
-  readonly port: number;
-  queued = 0;
-  accepted = false;
-  closed = false;
-  aborted = false;
-  sent: number[] = [];
-  /** Whether the guest acknowledges at once what is written. */
-  guestReads = true;
-  fromGuest: (bytes: Uint8Array) => void = () => {};
-  guestEnds: () => void = () => {};
-  gone: () => void = () => {};
-
-  constructor(port: number) {
-    this.port = port;
-  }
-
-  accept(): void {
-    this.accepted = true;
-  }
-
-  write(bytes: Uint8Array): void {
-    for (const byte of bytes) this.sent.push(byte);
-    if (!this.guestReads) this.queued += bytes.length;
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-
-  abort(): void {
-    this.aborted = true;
-    this.queued = 0;
-    this.gone();
-  }
-
-  onData(callback: (bytes: Uint8Array) => void): void {
-    this.fromGuest = callback;
-  }
-
-  onEnd(callback: () => void): void {
-    this.guestEnds = callback;
-  }
-
-  onClose(callback: () => void): void {
-    this.gone = callback;
-  }
-}
-
 /** A router that keeps what it got and says what the spec makes it say. */
 export class FakeRouter implements RouterPort {
   /** The very arrays that came, not copies. */
   frames: Uint8Array[] = [];
   toGuest: (frame: Uint8Array) => void = () => {};
-  #offer: (connection: RouterConnection) => void = () => {};
   /** What send() throws, if anything. */
   error: Error | undefined;
 
@@ -91,16 +40,6 @@ export class FakeRouter implements RouterPort {
 
   onFrame(callback: (frame: Uint8Array) => void): void {
     this.toGuest = callback;
-  }
-
-  onConnection(callback: (connection: RouterConnection) => void): void {
-    this.#offer = callback;
-  }
-
-  connect(port: number): FakeConnection {
-    const connection = new FakeConnection(port);
-    this.#offer(connection);
-    return connection;
   }
 }
 
@@ -166,32 +105,78 @@ export function udp(
   return [...header.slice(0, 6), ...two(sum), ...data];
 }
 
-/** A TCP segment without options and without a checksum. */
-export function tcp(destinationPort: number, data: readonly number[] = []): number[] {
-  return [
-    ...two(4000),
-    ...two(destinationPort),
-    0,
-    0,
-    0,
-    1,
-    0,
-    0,
-    0,
-    1,
-    0x50,
-    0x18,
-    ...two(64240),
-    0,
-    0,
-    0,
-    0,
-    ...data,
-  ];
+function four(value: number): number[] {
+  return [...two(value >>> 16), ...two(value)];
 }
 
-/** What a UDP frame to the guest says, checksums checked by the book; throws when it is none or they are wrong. */
-export function readUdp(frame: Uint8Array): { sourcePort: number; destinationPort: number; data: number[] } {
+/** Letters of TCP's control bits, lowest bit first. */
+const FLAG_LETTERS = "FSRPAUEC";
+
+/** What a TCP segment says, but for its checksum. */
+export interface Tcp {
+  sourcePort: number;
+  destinationPort: number;
+  sequence: number;
+  acknowledgement: number;
+  /** Letters of FSRPAUEC: "S", "SA", "PA", "FA", "R". */
+  flags: string;
+  window: number;
+  /** Whole 32-bit words. */
+  options: number[];
+  data: number[];
+}
+
+/** A TCP segment, checksum included, from the guest to the peer (or `destination`). */
+export function tcp(
+  destinationPort: number,
+  segment: Partial<Tcp> = {},
+  destination: readonly number[] = PEER_IP,
+): number[] {
+  const { sourcePort = 4000, sequence = 1, acknowledgement = 0, flags = "S" } = segment;
+  const { window = 64240, options = [], data = [] } = segment;
+  const bits = [...flags].reduce((sum, letter) => sum | (1 << FLAG_LETTERS.indexOf(letter)), 0);
+  const start = [
+    ...two(sourcePort),
+    ...two(destinationPort),
+    ...four(sequence),
+    ...four(acknowledgement),
+    0x50 + options.length * 4,
+    bits,
+    ...two(window),
+  ];
+  const end = [0, 0, ...options, ...data];
+  const length = start.length + 2 + end.length;
+  const pseudo = [...GUEST_IP, ...destination, 0, 6, ...two(length)];
+  return [...start, ...two(checksum([...pseudo, ...start, 0, 0, ...end])), ...end];
+}
+
+/** {@link tcp} in a frame. */
+export function tcpFrame(destinationPort: number, segment: Partial<Tcp> = {}): Uint8Array {
+  return ipv4(6, tcp(destinationPort, segment));
+}
+
+/** What a TCP frame to the guest says, checksums checked by the book; throws when it is none or they are wrong. */
+export function readTcp(frame: Uint8Array): Tcp {
+  const { bytes, word } = readIpv4(frame, 6);
+  const length = frame.length - 34;
+  const pseudo = [...bytes.slice(26, 34), 0, 6, ...two(length)];
+  if (checksum([...pseudo, ...bytes.slice(34)]) !== 0) throw new Error("wrong TCP checksum");
+  const dataAt = 34 + ((bytes[46] ?? 0) >> 4) * 4;
+  if (dataAt < 54 || dataAt > frame.length) throw new Error("wrong TCP header length");
+  return {
+    sourcePort: word(34),
+    destinationPort: word(36),
+    sequence: word(38) * 0x1_0000 + word(40),
+    acknowledgement: word(42) * 0x1_0000 + word(44),
+    flags: [...FLAG_LETTERS].filter((_, bit) => ((bytes[47] ?? 0) >> bit) & 1).join(""),
+    window: word(48),
+    options: bytes.slice(54, dataAt),
+    data: bytes.slice(dataAt),
+  };
+}
+
+/** Checks a frame to the guest down to its IPv4 header. */
+function readIpv4(frame: Uint8Array, protocol: number) {
   const bytes = [...frame];
   const word = (offset: number) => (bytes[offset] ?? 0) * 256 + (bytes[offset + 1] ?? 0);
   const expectBytes = (offset: number, expected: readonly number[], what: string) => {
@@ -202,8 +187,15 @@ export function readUdp(frame: Uint8Array): { sourcePort: number; destinationPor
   expectBytes(12, [8, 0, 0x45], "EtherType or IPv4 version");
   if (word(16) !== frame.length - 14) throw new Error("wrong IPv4 length");
   if (checksum(bytes.slice(14, 34)) !== 0) throw new Error("wrong IPv4 checksum");
-  expectBytes(23, [17], "protocol");
-  expectBytes(26, [...PEER_IP, ...GUEST_IP], "IPv4 addresses");
+  expectBytes(23, [protocol], "protocol");
+  expectBytes(30, GUEST_IP, "IPv4 destination");
+  return { bytes, word, expectBytes };
+}
+
+/** What a UDP frame to the guest says, checksums checked by the book; throws when it is none or they are wrong. */
+export function readUdp(frame: Uint8Array): { sourcePort: number; destinationPort: number; data: number[] } {
+  const { bytes, word, expectBytes } = readIpv4(frame, 17);
+  expectBytes(26, PEER_IP, "IPv4 source");
   if (word(38) !== frame.length - 34) throw new Error("wrong UDP length");
   if (word(40) === 0) throw new Error("no UDP checksum");
   const pseudo = [...PEER_IP, ...GUEST_IP, 0, 17, ...two(word(38))];

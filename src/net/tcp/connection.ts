@@ -1,0 +1,485 @@
+/**
+ * One TCP connection that the guest has opened to a service: the state machine of RFC 9293 section 3.10.7 without its
+ * active half.
+ *
+ * The guest is at the other end of a cable that loses and reorders nothing on purpose. So there is no
+ * congestion control, no reassembly (what comes out of order is dropped and answered with a duplicate
+ * acknowledgement) and no measuring of round trips; but whatever gets lost all the same is sent again, and hostile segments
+ * only ever cost the guest its own connection.
+ *
+ * What the service answers while a segment is processed leaves in frames that also acknowledge it: one request, one
+ * frame back.
+ */
+import type { Clock } from "../clock.ts";
+import type { Stream, StreamHandler, StreamService } from "../service.ts";
+import type { ConnectionCounters, SegmentCounters } from "./counters.ts";
+import { LARGEST_WINDOW_FIELD, RECEIVE_SHIFT, ReceiveWindow } from "./receive-window.ts";
+import {
+  ACK,
+  advance,
+  DEFAULT_SEGMENT,
+  distance,
+  FIN,
+  MAX_SEGMENT,
+  NO_WINDOW_SHIFT,
+  PSH,
+  RST,
+  SYN,
+  sequenceLength,
+  type TcpEnds,
+  type TcpHeader,
+  type TcpSegment,
+} from "./segment.ts";
+import type { SendBuffer } from "./send-buffer.ts";
+import { NOTHING, SendSequence } from "./send-sequence.ts";
+import { LazyTimer } from "./timer.ts";
+
+/** States of RFC 9293 section 3.3.2. LISTEN is the listener's, SYN-SENT does not occur. */
+export type TcpState =
+  | "SYN-RECEIVED"
+  | "ESTABLISHED"
+  | "FIN-WAIT-1"
+  | "FIN-WAIT-2"
+  | "CLOSE-WAIT"
+  | "CLOSING"
+  | "LAST-ACK"
+  | "TIME-WAIT"
+  | "CLOSED";
+
+/** Bytes that may wait for the guest in one connection: eight of the largest responses. */
+export const MAX_QUEUED = 512 * 1024;
+/** First and largest time until something not acknowledged is sent again, in milliseconds. */
+export const RETRANSMIT_FIRST = 200;
+export const RETRANSMIT_LAST = 5000;
+/** After so many times without an acknowledgement the connection is given up. */
+export const MAX_TRIES = 10;
+/** In milliseconds. Short: no segment is under way for longer than a page is busy. */
+export const TIME_WAIT = 1000;
+/** In milliseconds: how long a guest may keep its half open when ours is closed. */
+export const FIN_WAIT_2 = 60_000;
+
+/** What a connection needs of the listener that holds it. */
+export interface ConnectionHost {
+  readonly clock: Clock;
+  readonly counters: ConnectionCounters;
+  /** Sends a segment with `length` bytes of `data` from `offset`. */
+  transmit(header: TcpHeader, data: SendBuffer, offset: number, length: number): void;
+  /** {@link Connection.acknowledge} is to be called within about a millisecond. */
+  acknowledgeLater(connection: Connection): void;
+  /** The state is CLOSED: nothing is to be kept. */
+  released(connection: Connection): void;
+}
+
+/** See the file's head. */
+export class Connection implements Stream {
+  /** Its name in the listener's table. */
+  readonly key: number;
+  /** `segments.received` when its last segment came: the smallest is the least recently used. */
+  lastUsed: number;
+
+  readonly #host: ConnectionHost;
+  readonly #segments: SegmentCounters;
+  readonly #service: StreamService;
+  readonly #header: TcpHeader;
+  readonly #send: SendSequence;
+  readonly #receive: ReceiveWindow;
+  readonly #receiveInitial: number;
+  readonly #timer: LazyTimer;
+  #handler: StreamHandler | undefined;
+  #state: TcpState = "SYN-RECEIVED";
+  /** Counted as open. */
+  #open = false;
+  /** A segment is being processed: what is to be sent leaves at its end. */
+  #processing = false;
+  #acknowledgement: "none" | "later" | "now" = "none";
+  /** Bytes received and not acknowledged. */
+  #unacknowledged = 0;
+  #timeout = RETRANSMIT_FIRST;
+  #tries = 0;
+  #silentTries = 0;
+  /** `segments.received` at the last timeout. */
+  #heard = 0;
+
+  /**
+   * Answers `syn`, a SYN from the ends of `ends` (seen from us: we are the source).
+   * @param initialSequence unpredictable, 0 to 2^32 - 1.
+   */
+  constructor(
+    host: ConnectionHost,
+    service: StreamService,
+    key: number,
+    ends: TcpEnds,
+    syn: TcpSegment,
+    initialSequence: number,
+  ) {
+    this.#host = host;
+    this.#segments = host.counters.segments;
+    this.#service = service;
+    this.key = key;
+    this.lastUsed = this.#segments.received;
+    // RFC 7323 section 2.2: both sides scale, or none does.
+    const scaled = syn.windowShift !== NO_WINDOW_SHIFT;
+    this.#header = {
+      ...ends,
+      sequence: 0,
+      acknowledgement: 0,
+      flags: 0,
+      window: 0,
+      mss: MAX_SEGMENT,
+      windowShift: scaled ? RECEIVE_SHIFT : NO_WINDOW_SHIFT,
+    };
+    const segmentSize = Math.max(DEFAULT_SEGMENT, Math.min(MAX_SEGMENT, syn.mss));
+    this.#receiveInitial = syn.sequence;
+    this.#receive = new ReceiveWindow(advance(syn.sequence, 1), scaled);
+    this.#send = new SendSequence(initialSequence, syn, segmentSize);
+    this.#timer = new LazyTimer(host.clock, () => this.#onTimer());
+    this.#transmitSyn();
+    this.#settle();
+  }
+
+  get state(): TcpState {
+    return this.#state;
+  }
+
+  /** Bytes that wait for the guest. */
+  get queued(): number {
+    return this.#send.buffer.length;
+  }
+
+  /** Whether it may be forgotten to make room: half open, or over but for the guest's agreement. */
+  get evictable(): boolean {
+    return this.#state !== "ESTABLISHED" && this.#state !== "CLOSE-WAIT";
+  }
+
+  /**
+   * Whether a SYN with this sequence number begins a new connection in place of this one: in TIME-WAIT a higher one
+   * (RFC 9293 section 3.6.1, MAY-2), during the handshake any other one (section 3.10.7.4).
+   */
+  yieldsTo(sequence: number): boolean {
+    if (this.#state === "TIME-WAIT") return distance(this.#receive.next, sequence) > 0;
+    return this.#state === "SYN-RECEIVED" && sequence !== this.#receiveInitial;
+  }
+
+  /** The next sequence number; a connection in place of this one must begin beyond it (RFC 9293 section 3.6.1). */
+  get nextSequence(): number {
+    return this.#send.highest;
+  }
+
+  // ---- The service's side ----
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#state !== "ESTABLISHED" && this.#state !== "CLOSE-WAIT") return false;
+    if (this.#send.buffer.length + bytes.length > MAX_QUEUED) {
+      this.abort();
+      return false;
+    }
+    this.#send.buffer.append(bytes);
+    this.#flush();
+    return true;
+  }
+
+  close(): void {
+    if (this.#state === "ESTABLISHED") this.#state = "FIN-WAIT-1";
+    else if (this.#state === "CLOSE-WAIT") this.#state = "LAST-ACK";
+    else return;
+    this.#handler = undefined;
+    this.#send.close();
+    this.#flush();
+  }
+
+  /** Ends the connection now: the guest gets a reset, and nothing is kept. */
+  abort(): void {
+    if (this.#state === "CLOSED") return;
+    if (this.#open) this.#host.counters.abortedConnections++;
+    this.#transmitReset(RST | ACK, this.#send.position);
+    this.release();
+  }
+
+  /** Forgets the connection without a word to the guest, whose next segment will be answered with a reset. */
+  release(): void {
+    if (this.#state === "CLOSED") return;
+    this.#state = "CLOSED";
+    this.#over();
+    this.#timer.dispose();
+    this.#host.released(this);
+  }
+
+  // ---- Segments from the guest, RFC 9293 section 3.10.7.4 ----
+
+  /** Takes a sound segment of this connection; `frame` is read during the call only. */
+  receive(segment: TcpSegment, frame: Uint8Array): void {
+    this.lastUsed = this.#segments.received;
+    this.#processing = true;
+    this.#process(segment, frame);
+    this.#processing = false;
+    this.#flush();
+  }
+
+  /** Sends the acknowledgement that was put off, if it has not gone with something else. */
+  acknowledge(): void {
+    if (this.#state !== "CLOSED" && this.#acknowledgement !== "none") this.#transmitAcknowledgement();
+  }
+
+  #process(segment: TcpSegment, frame: Uint8Array): void {
+    const { flags } = segment;
+    if (this.#state === "SYN-RECEIVED" && (flags & (SYN | ACK | RST)) === SYN) {
+      // The same SYN again (for another one the listener begins anew): our answer was lost.
+      this.#transmitSyn();
+      return;
+    }
+    if (!this.#receive.accepts(segment)) {
+      if ((flags & RST) === 0) this.#challenge();
+      // The guest did not get our last acknowledgement: it has the full time again to ask once more.
+      if (this.#state === "TIME-WAIT" && (flags & FIN) !== 0) this.#timer.start(TIME_WAIT);
+      return;
+    }
+    if ((flags & RST) !== 0) {
+      // RFC 5961 section 3.2: the very next number resets, another one in the window is asked about.
+      if (segment.sequence !== this.#receive.next) {
+        this.#challenge();
+        return;
+      }
+      this.#segments.resetsReceived++;
+      this.release();
+      return;
+    }
+    if ((flags & SYN) !== 0) {
+      // RFC 5961 section 4.2: a guest that really has begun anew answers the challenge with a reset.
+      this.#challenge();
+      return;
+    }
+    if ((flags & ACK) === 0 || !this.#processAcknowledgement(segment)) return;
+    this.#processData(segment, frame);
+  }
+
+  /** Tells the guest where we stand: it seems to think otherwise. */
+  #challenge(): void {
+    this.#segments.unacceptable++;
+    this.#acknowledgement = "now";
+  }
+
+  /** Whether the segment is to be looked at further. */
+  #processAcknowledgement({ acknowledgement, sequence, window }: TcpSegment): boolean {
+    const gain = this.#send.gain(acknowledgement);
+    if (this.#state === "SYN-RECEIVED") {
+      // Nothing but our SYN can be acknowledged.
+      if (gain !== 1) {
+        this.#transmitReset(RST, acknowledgement);
+        return false;
+      }
+      this.#establish();
+    } else if (this.#send.isBeyond(gain) || gain < -MAX_QUEUED) {
+      // RFC 5961 section 5.2: what is too old to be the guest's is as bad as what was never sent.
+      this.#challenge();
+      return false;
+    } else if (gain > 0) {
+      this.#progress();
+      if (this.#send.acknowledge(gain)) this.#finAcknowledged();
+    }
+    if (this.#state === "CLOSED") return false;
+    if (gain >= 0) {
+      this.#send.updateWindow(sequence, acknowledgement, window);
+      // RFC 9293 section 3.8.6.1 (MUST-37): not given up as long as probes of the window are answered.
+      if (this.#send.windowClosed) this.#tries = 0;
+    }
+    return true;
+  }
+
+  #establish(): void {
+    this.#state = "ESTABLISHED";
+    this.#send.acknowledgeSyn();
+    this.#progress();
+    this.#open = true;
+    this.#host.counters.openConnections++;
+    this.#host.counters.acceptedConnections++;
+    try {
+      const handler = this.#service.open(this);
+      if (this.#state === "ESTABLISHED") this.#handler = handler;
+    } catch {
+      // A service that fails costs its own connection. So below.
+      this.abort();
+    }
+  }
+
+  #finAcknowledged(): void {
+    if (this.#state === "FIN-WAIT-1") {
+      this.#state = "FIN-WAIT-2";
+      this.#timer.start(FIN_WAIT_2);
+    } else if (this.#state === "CLOSING") {
+      this.#waitOutTime();
+    } else {
+      // LAST-ACK.
+      this.release();
+    }
+  }
+
+  #processData(segment: TcpSegment, frame: Uint8Array): void {
+    if (sequenceLength(segment) === 0) return;
+    // Behind the guest's FIN there is nothing.
+    const state = this.#state;
+    if (state !== "ESTABLISHED" && state !== "FIN-WAIT-1" && state !== "FIN-WAIT-2") return;
+    const known = distance(segment.sequence, this.#receive.next);
+    if (known < 0) {
+      this.#challenge();
+      return;
+    }
+    const start = segment.data + known;
+    const end = Math.min(segment.end, start + this.#receive.room);
+    if (end > start) this.#deliver(frame.subarray(start, end), (segment.flags & PSH) !== 0);
+    if (end < segment.end) this.#acknowledgement = "now";
+    else if ((segment.flags & FIN) !== 0) this.#finReceived();
+  }
+
+  #deliver(bytes: Uint8Array, pushed: boolean): void {
+    this.#receive.advance(bytes.length);
+    this.#unacknowledged += bytes.length;
+    // RFC 9293 section 3.8.6.3 (SHLD-18, MUST-40): of full segments every second is acknowledged. After a shorter one, or
+    // at the end of what was written, the guest may be waiting for our word: no delay there.
+    const more = bytes.length >= MAX_SEGMENT && !pushed && this.#unacknowledged < 2 * MAX_SEGMENT;
+    if (!more) this.#acknowledgement = "now";
+    else if (this.#acknowledgement === "none") this.#acknowledgement = "later";
+    try {
+      // Once closed, we take what comes and throw it away: a reset could cost the guest our last bytes.
+      this.#handler?.data(bytes);
+    } catch {
+      this.abort();
+    }
+  }
+
+  #finReceived(): void {
+    if (this.#state === "CLOSED") return;
+    this.#receive.advance(1);
+    this.#acknowledgement = "now";
+    if (this.#state === "FIN-WAIT-1") {
+      this.#state = "CLOSING";
+    } else if (this.#state === "FIN-WAIT-2") {
+      this.#waitOutTime();
+    } else {
+      this.#state = "CLOSE-WAIT";
+      try {
+        if (this.#handler?.end === undefined) this.close();
+        else this.#handler.end();
+      } catch {
+        this.abort();
+      }
+    }
+  }
+
+  #waitOutTime(): void {
+    this.#state = "TIME-WAIT";
+    this.#over();
+    this.#timer.start(TIME_WAIT);
+  }
+
+  /** Nothing is delivered and nothing sent from now on. */
+  #over(): void {
+    this.#handler = undefined;
+    this.#send.buffer.release();
+    if (this.#open) this.#host.counters.openConnections--;
+    this.#open = false;
+  }
+
+  // ---- Segments to the guest ----
+
+  /** Sends what may be sent and what has to be, and sees to the timer. */
+  #flush(): void {
+    if (this.#processing || this.#state === "CLOSED") return;
+    if (this.#state !== "SYN-RECEIVED") {
+      for (let length = this.#send.next(); length !== NOTHING; length = this.#send.next()) {
+        this.#transmitNext(length);
+      }
+      if (this.#receive.needsUpdate(this.queued)) this.#acknowledgement = "now";
+    }
+    if (this.#acknowledgement === "now") this.#transmitAcknowledgement();
+    else if (this.#acknowledgement === "later") this.#host.acknowledgeLater(this);
+    this.#settle();
+  }
+
+  #transmitNext(length: number): void {
+    const send = this.#send;
+    send.take(length);
+    if (send.repeated) this.#segments.retransmitted++;
+    this.#transmit(ACK | send.flags, send.sequence, send.offset, length);
+  }
+
+  #transmitAcknowledgement(): void {
+    this.#segments.acknowledgements++;
+    this.#transmit(ACK, this.#send.position, 0, 0);
+  }
+
+  #transmitSyn(): void {
+    this.#transmit(SYN | ACK, this.#send.unacknowledged, 0, 0);
+  }
+
+  #transmitReset(flags: number, sequence: number): void {
+    this.#segments.resetsSent++;
+    this.#transmit(flags, sequence, 0, 0);
+  }
+
+  #transmit(flags: number, sequence: number, offset: number, length: number): void {
+    const header = this.#header;
+    header.flags = flags;
+    header.sequence = sequence;
+    header.acknowledgement = this.#receive.next;
+    header.window = (flags & SYN) === 0 ? this.#receive.open(this.queued) : LARGEST_WINDOW_FIELD;
+    this.#acknowledgement = "none";
+    this.#unacknowledged = 0;
+    this.#host.transmit(header, this.#send.buffer, offset, length);
+  }
+
+  // ---- Time ----
+
+  /** The guest has acknowledged something new: the timer begins anew (RFC 6298 section 5). */
+  #progress(): void {
+    this.#timeout = RETRANSMIT_FIRST;
+    this.#tries = 0;
+    this.#silentTries = 0;
+    this.#timer.stop();
+  }
+
+  /** Sees that the retransmission timer runs while anything is not acknowledged, or waits for the window to open. */
+  #settle(): void {
+    // Their timers run already, for another purpose.
+    if (this.#state === "FIN-WAIT-2" || this.#state === "TIME-WAIT") return;
+    if (!this.#send.outstanding) this.#timer.stop();
+    else if (!this.#timer.running) this.#timer.start(this.#timeout);
+  }
+
+  #onTimer(): void {
+    if (this.#state === "FIN-WAIT-2" || this.#state === "TIME-WAIT") {
+      this.release();
+      return;
+    }
+    if (!this.#mayTryAgain()) {
+      this.abort();
+      return;
+    }
+    this.#settle();
+  }
+
+  /** Sends again what is due; false when that has been done often enough. */
+  #mayTryAgain(): boolean {
+    const { received } = this.#segments;
+    const silent = received === this.#heard;
+    this.#heard = received;
+    if (silent) {
+      // A guest that says nothing at all, to anybody, is paused, or its page is in the background. That is no reason to
+      // give up its connections, nor to heap up frames at its door.
+      if (this.#silentTries >= MAX_TRIES) return true;
+      this.#silentTries++;
+    } else {
+      this.#silentTries = 0;
+      if (++this.#tries > MAX_TRIES) return false;
+    }
+    this.#timeout = Math.min(this.#timeout * 2, RETRANSMIT_LAST);
+    if (this.#state === "SYN-RECEIVED") {
+      this.#segments.retransmitted++;
+      this.#transmitSyn();
+    } else {
+      const probe = this.#send.unacknowledged === this.#send.highest;
+      if (probe) this.#segments.retransmitted++;
+      this.#transmitNext(this.#send.again());
+    }
+    return true;
+  }
+}

@@ -34,6 +34,7 @@ function snapshot({
         exits: { total: exits, byRegister: {} },
         doorbells: 0,
         faults: {},
+        ignored: {},
       },
     },
   };

@@ -24,6 +24,10 @@ class FakeTransport implements Switchable {
     this.ready = false;
   }
 
+  withdraw(): void {
+    this.steps.push("withdraw");
+  }
+
   onReady(callback: () => void): () => void {
     this.#listeners.add(callback);
     return () => this.#listeners.delete(callback);
@@ -83,7 +87,7 @@ describe("the live switch", () => {
   });
 
   it("rejects with the names of the devices whose driver did not come back", async () => {
-    const { clock, rng, live } = create();
+    const { clock, net, rng, live } = create();
     const done = live.to({ interrupts: "wired" });
     const outcome = expect(done).rejects.toThrow(/net0's driver did not come back within 5 s/);
     await advance(clock, 1);
@@ -92,6 +96,9 @@ describe("the live switch", () => {
     await outcome;
     await expect(done).rejects.toBeInstanceOf(SwitchError);
     expect(live.completed).toBe(0);
+    // The device goes on serving a driver that does not know how to recover.
+    expect(net.steps.at(-1)).toBe("withdraw");
+    expect(live.mode).toEqual(MSI);
   });
 
   it("changes the offer at once where no driver is at work", async () => {

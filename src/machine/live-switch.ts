@@ -21,6 +21,8 @@ export interface Switchable {
   readonly ready: boolean;
   quiesce(): boolean;
   offer(mode: Mode): void;
+  /** Takes a request for a reset back that the driver has not answered: the device goes on as it was. */
+  withdraw(): void;
   onReady(callback: () => void): () => void;
 }
 
@@ -77,12 +79,14 @@ export class LiveSwitch {
           "The machine is not running, so its drivers cannot negotiate: resume it first.",
         );
       }
+      const before = this.#mode;
       this.#mode = mode;
       const outcomes = await Promise.allSettled(
         changed.map(([name, transport]) => this.#one(name, transport, mode)),
       );
       const failed = outcomes.filter((outcome) => outcome.status === "rejected");
       if (failed.length > 0) {
+        this.#mode = before;
         throw new SwitchError(failed.map(({ reason }) => (reason as Error).message).join(" "));
       }
       this.completed += 1;
@@ -108,6 +112,7 @@ export class LiveSwitch {
       });
       stopWaiting = this.#clock.after(READY_LIMIT, () => {
         stopListening();
+        transport.withdraw();
         reject(
           new SwitchError(
             `${name}'s driver did not come back within ${READY_LIMIT / 1000} s after it was asked to reset.`,

@@ -310,6 +310,7 @@ export class MicroVm {
       },
       write: (bytes) => {
         for (const byte of bytes) this.#cpu.serialInput(byte);
+        return true;
       },
     };
   }

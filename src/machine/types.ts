@@ -53,8 +53,11 @@ export class SwitchError extends Error {
 export interface ByteChannel {
   /** Calls back with what the guest wrote; the array is the callback's own. */
   onOutput(callback: (bytes: Uint8Array) => void): Unsubscribe;
-  /** Gives bytes to the guest; they wait (up to 1 MiB) until it takes them. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Gives bytes to the guest, all of them or none; they wait until it takes them. False when more than 1 MiB would
+   * wait: then nothing was given.
+   */
+  write(bytes: Uint8Array): boolean;
 }
 
 /** The terminal: port 0 of the virtio console. */

@@ -77,7 +77,10 @@ export interface DeviceMetrics {
   };
   exits: { total: number; byRegister: Record<string, number> };
   doorbells: number;
+  /** Entries into DEVICE_NEEDS_RESET that the guest caused, by reason. */
   faults: Record<string, number>;
+  /** Register accesses that were refused or had no meaning, by reason. */
+  ignored: Record<string, number>;
   net?: NetCounters;
 }
 

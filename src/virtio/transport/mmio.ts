@@ -198,6 +198,7 @@ export class MmioTransport implements BusDevice {
       exits: { total, byRegister },
       doorbells: counters.doorbells,
       faults: { ...counters.faults },
+      ignored: { ...this.ignored },
       ...(counters.net === undefined
         ? {}
         : { net: { ...counters.net, dropReasons: { ...counters.net.dropReasons } } }),

@@ -110,9 +110,9 @@ describe("the headless runner", () => {
     await symlink("one", path("one/opt/link"));
     const { stdout } = await vm([
       ...["--overlay", "one", "--overlay", "two", "--quiet"],
-      ...["--exec", "/opt/link; /opt/two; cat /opt/both; stat -c ' %a %U' /opt/one"],
+      ...["--exec", "/opt/link; /opt/two; cat /opt/both; stat -c ' %a %u' /opt/one"],
     ]);
-    expect(stdout).toBe("first\nsecond\nsecond 750 root\n");
+    expect(stdout).toBe("first\nsecond\nsecond 750 0\n");
   });
 
   it("ends with --until when the console has printed it", async () => {

@@ -50,6 +50,13 @@ describe("the documents", () => {
     expect(dead).toEqual([]);
   });
 
+  it("name only files of this repository as what shows a promise", () => {
+    const text = readFileSync(join(root, "docs/specification.md"), "utf8");
+    const named = [...text.matchAll(/`((?:src|tests|bench|web)\/[^`*]*)`/g)].map(([, path = ""]) => path);
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   it("are where the README says the project is explained", () => {
     for (const name of [
       "architecture",

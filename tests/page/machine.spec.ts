@@ -89,6 +89,8 @@ describe("the page", () => {
     const rate = () => panelRow(page, "Doorbell").then(({ perSecond }) => perSecond);
     await expect.poll(rate, { timeout: 15_000 }).toBeGreaterThan(50);
     expect(await page.locator("doorbell-panel .state").textContent()).toContain("MSI");
+    expect((await panelRow(page, "InterruptStatus")).total).toBe(0);
+    expect((await panelRow(page, "InterruptACK")).total).toBe(0);
 
     await choose(page, "interrupts", "Legacy (wired)");
     await untilSwitched(page);
@@ -193,7 +195,7 @@ describe("the page", () => {
         }),
     );
     // Not a benchmark: a page that hangs would be far beyond this on any machine.
-    expect(longest).toBeLessThan(1500);
+    expect(longest).toBeLessThan(5000);
     await page.keyboard.press("Control+C");
     await typeInTerminal(page, "kill %1; clear; echo free $((3+4))\n");
     await untilTerminal(page, /^free 7$/m);

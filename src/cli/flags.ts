@@ -25,6 +25,7 @@ export interface Flags {
   readonly timeout: number;
   readonly stats: string | undefined;
   readonly pcap: string | undefined;
+  readonly web: boolean;
   readonly quiet: boolean;
 }
 
@@ -47,6 +48,7 @@ terminal, which Ctrl-] leaves.
                                interactive; 0 for none)
   --stats FILE                 write the counters as JSON at the end
   --pcap FILE                  write the network traffic as pcapng at the end
+  --web                        let the guest fetch from the web: HTTP, port 80
   --quiet                      do not copy the guest's console to stderr
   --help                       this text
 
@@ -68,6 +70,7 @@ const OPTIONS = {
   timeout: { type: "string" },
   stats: { type: "string" },
   pcap: { type: "string" },
+  web: { type: "boolean" },
   quiet: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -97,6 +100,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     timeout: number("timeout", values.timeout ?? (interactive ? "0" : "120")),
     stats: values.stats,
     pcap: values.pcap,
+    web: values.web ?? false,
     quiet: values.quiet ?? false,
   };
 }

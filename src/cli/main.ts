@@ -57,6 +57,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     memoryMiB: flags.memory,
     interrupts: flags.interrupts,
     doorbell: flags.doorbell,
+    web: flags.web,
     terminal: { columns, rows },
     log: flags.quiet ? () => {} : (message) => process.stderr.write(`doorbell: ${message}\n`),
   });

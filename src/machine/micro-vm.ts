@@ -108,6 +108,8 @@ export class MicroVm {
     this.#cpu = cpu;
     this.#peer = new InPagePeer({
       router: cpu.router,
+      clock: CLOCK,
+      web: options.web ?? false,
       status: () => renderStatus(this.metrics()),
       log: (message) => log(`peer: ${message}`),
     });

@@ -30,6 +30,11 @@ export interface MicroVmOptions {
   readonly interrupts?: InterruptMode;
   /** Default "per-queue". */
   readonly doorbell?: DoorbellMode;
+  /**
+   * Whether the guest may reach the web: TCP port 80 at any address goes through the platform's fetch, as far as that
+   * lets it. Default false: a guest then reaches nothing outside of its machine.
+   */
+  readonly web?: boolean;
   /** Terminal size at start. Default 80 x 24. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Log lines of devices and of the machine (not the guest's console). Default: nowhere. */

@@ -19,6 +19,13 @@ declare namespace WebAssembly {
     bytes: Uint8Array | ArrayBuffer,
     imports: Record<string, Record<string, unknown>>,
   ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance {
+    constructor(module: Module);
+    readonly exports: Record<string, unknown>;
+  }
   interface Memory {
     readonly buffer: ArrayBuffer;
   }

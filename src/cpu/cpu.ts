@@ -5,6 +5,7 @@
 import { V86 } from "v86";
 import type { RouterPort } from "../net/router.ts";
 import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
+import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
 import { LocalApic } from "./local-apic.ts";
 import { V86Router } from "./router.ts";
@@ -56,6 +57,8 @@ export class Cpu {
   readonly apic: LocalApic;
   /** v86's in-page router. */
   readonly router: RouterPort;
+  /** What a trapped access, and the EOI of a wired interrupt, cost on top. */
+  readonly exitCost = new ExitCost();
   readonly #emulator: V86Emulator;
   readonly #cpu: V86Cpu;
   readonly #lines: InterruptLine[];
@@ -220,6 +223,7 @@ export class Cpu {
   }
 
   #read(handler: MmioHandler, address: number, size: 1 | 4): number {
+    this.exitCost.charge();
     this.#depth += 1;
     try {
       return handler.read(address >>> 0, size);
@@ -229,6 +233,7 @@ export class Cpu {
   }
 
   #write(handler: MmioHandler, address: number, size: 1 | 2 | 4, value: number): void {
+    this.exitCost.charge();
     this.#depth += 1;
     try {
       handler.write(address >>> 0, size, value);
@@ -249,6 +254,8 @@ export class Cpu {
   /** v86 looks for interrupts in raise and lower itself: inside a register access, hide IF from it meanwhile. */
   #drive(line: number, level: boolean): void {
     if (this.#destroyed) return;
+    // v86 handles the EOI of a level-triggered interrupt out of sight; there is one each time the line has been up.
+    if (!level) this.exitCost.charge();
     const cpu = this.#cpu;
     if (this.#depth === 0) {
       if (level) cpu.device_raise_irq(line);

@@ -28,6 +28,7 @@ function snapshot({
     devices: {
       net0: {
         type: "net",
+        transport: "mmio",
         version: 3,
         status: 15,
         interrupts: { mode, wired, msi, merged: 0, refused: 0, byVector: [] },

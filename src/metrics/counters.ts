@@ -10,6 +10,8 @@
 export type InterruptMode = "wired" | "msi";
 /** How a driver notifies a queue: one register for all queues, or one doorbell address for each. */
 export type DoorbellMode = "shared" | "per-queue";
+/** What carries virtio between driver and device. */
+export type TransportKind = "mmio" | "pci";
 
 /** Frames and bytes of one network device. */
 export interface NetCounters {
@@ -41,7 +43,10 @@ export class DeviceCounters {
   merged = 0;
   /** Messages refused by the local APIC's message port (illegal address, vector or mode). */
   refused = 0;
-  /** Messages sent (accepted or merged), by vector index of the device: 0 configuration, i + 1 queue i. */
+  /**
+   * Messages sent (accepted or merged), by vector index of the device. mmio: 0 configuration, i + 1 queue i.
+   * pci: entries of the MSI-X table, mapped by the driver.
+   */
   readonly byVector: number[];
   /** Times the device entered DEVICE_NEEDS_RESET because of what the guest did, by reason. */
   readonly faults: Record<string, number> = {};
@@ -62,7 +67,8 @@ export class DeviceCounters {
 export interface DeviceMetrics {
   /** virtio device type by name: "net", "console", "rng". */
   type: string;
-  /** What the Version register says: 2, or 3 with the extension. */
+  transport: TransportKind;
+  /** mmio: what the Version register says, 2, or 3 with the extension. pci: what Revision ID says, 1 without legacy interface. */
   version: number;
   /** Device status register, a sum of VIRTIO_CONFIG_S_* bits. */
   status: number;

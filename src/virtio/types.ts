@@ -71,6 +71,14 @@ export interface Clock {
   after(milliseconds: number, callback: () => void): () => void;
 }
 
+/** One function on a PCI bus, as configuration cycles reach it (PCI Local Bus Specification 3.0, section 3.2.2.3). */
+export interface PciFunction {
+  /** The 32 bits at `offset`, a multiple of 4 from 0 to 252, unsigned. */
+  read32(offset: number): number;
+  /** Writes `size` bytes at a multiple of `size`; `value` is unsigned. */
+  write(offset: number, size: 1 | 2 | 4, value: number): void;
+}
+
 /** Where a device's log lines go: once for each distinct reason, so that a hostile guest cannot flood it. */
 export type LogSink = (message: string) => void;
 

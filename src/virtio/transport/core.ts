@@ -148,7 +148,17 @@ export class VirtioCore {
     else this.ignore("features written outside of negotiation");
   }
 
+  /** 32 feature bits as accepted so far; words that do not exist read 0. */
+  driverFeatures(word: number): number {
+    return this.#features.acceptedWord(word);
+  }
+
   // Queues.
+
+  /** What the driver has configured so far; undefined for a queue that does not exist. */
+  queueConfig(index: number): Readonly<QueueConfig> | undefined {
+    return this.#queues[index];
+  }
 
   /** Largest size of a queue; 0 for one that does not exist. */
   queueMaximum(index: number): number {

@@ -37,6 +37,11 @@ export class Features {
     else if (value !== 0) this.#acceptedBeyond = true;
   }
 
+  /** Bits 32 * word .. 32 * word + 31 of what was accepted; words that do not exist read 0. */
+  acceptedWord(word: number): number {
+    return this.#accepted[word] ?? 0;
+  }
+
   get accepted(): bigint {
     return (BigInt(this.#accepted[1] ?? 0) << 32n) | BigInt(this.#accepted[0] ?? 0);
   }

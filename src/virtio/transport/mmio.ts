@@ -52,6 +52,7 @@ import {
 import type { GuestMemory, InterruptLine, LogSink, MessagePort, VirtioDevice } from "../types.ts";
 import type { BusDevice } from "./bus.ts";
 import { type InterruptSink, VirtioCore } from "./core.ts";
+import { deviceMetrics } from "./device-metrics.ts";
 import { MsiTable } from "./msi.ts";
 import {
   MMIO_REGISTER_NAMES,
@@ -175,34 +176,14 @@ export class MmioTransport implements BusDevice {
   }
 
   metrics(): DeviceMetrics {
-    const { counters } = this;
-    const byRegister: Record<string, number> = {};
-    let total = 0;
-    counters.registerNames.forEach((name, index) => {
-      const count = this.#exits[index] ?? 0;
-      total += count;
-      if (count > 0) byRegister[name] = count;
-    });
-    return {
+    return deviceMetrics(this.counters, {
       type: this.device.name,
+      transport: "mmio",
       version: this.version,
       status: this.#core.status,
-      interrupts: {
-        mode: this.interruptsInUse,
-        wired: counters.wired,
-        msi: counters.msi,
-        merged: counters.merged,
-        refused: counters.refused,
-        byVector: [...counters.byVector],
-      },
-      exits: { total, byRegister },
-      doorbells: counters.doorbells,
-      faults: { ...counters.faults },
-      ignored: { ...this.ignored },
-      ...(counters.net === undefined
-        ? {}
-        : { net: { ...counters.net, dropReasons: { ...counters.net.dropReasons } } }),
-    };
+      mode: this.interruptsInUse,
+      ignored: this.ignored,
+    });
   }
 
   // The live switch (V3-SWITCH-*).

@@ -24,6 +24,7 @@ function snapshot({
     guestInstructions: 0,
     switches,
     ioapicEois: 0,
+    exitCostNs: 0,
     peer: { transactions },
     devices: {
       net0: {

@@ -54,6 +54,7 @@ describe("the runner's flags", () => {
     ["a mode that does not exist", ["--interrupts", "smoke"], "it can be wired or msi"],
     ["a doorbell that does not exist", ["--doorbell", "brass"], "it can be shared or per-queue"],
     ["memory that is no number", ["--memory", "lots"], "it wants a number"],
+    ["an exit cost beyond all reason", ["--exit-cost", "2e6"], "at most 1000000 nanoseconds"],
     ["a negative time", ["--timeout=-1"], "it wants a number that is not negative"],
     ["a broken regular expression", ["--until", "("], "no regular expression"],
     ["two ways to end", ["--exec", "true", "--until", "x"], "cannot be used together"],

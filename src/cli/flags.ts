@@ -1,6 +1,6 @@
 /** The headless runner's command line. */
 import { parseArgs } from "node:util";
-import type { DoorbellMode, InterruptMode } from "../index.ts";
+import { type DoorbellMode, type InterruptMode, MAX_EXIT_COST } from "../index.ts";
 
 /** A mistake on the command line: one sentence that says what is wrong and what to do. Exit status 2. */
 export class UsageError extends Error {
@@ -25,6 +25,8 @@ export interface Flags {
   readonly timeout: number;
   readonly stats: string | undefined;
   readonly pcap: string | undefined;
+  /** Nanoseconds for each exit; 0 for off. */
+  readonly exitCost: number;
   readonly web: boolean;
   readonly quiet: boolean;
 }
@@ -49,6 +51,8 @@ terminal, which Ctrl-] leaves.
   --stats FILE                 write the counters as JSON at the end
   --pcap FILE                  write the network traffic as pcapng at the end
   --web                        let the guest fetch from the web: HTTP, port 80
+  --exit-cost NS               modelled exit cost: each trapped register access takes so
+                               many nanoseconds more (default 0)
   --quiet                      do not copy the guest's console to stderr
   --help                       this text
 
@@ -70,6 +74,7 @@ const OPTIONS = {
   timeout: { type: "string" },
   stats: { type: "string" },
   pcap: { type: "string" },
+  "exit-cost": { type: "string" },
   web: { type: "boolean" },
   quiet: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -100,6 +105,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     timeout: number("timeout", values.timeout ?? (interactive ? "0" : "120")),
     stats: values.stats,
     pcap: values.pcap,
+    exitCost: exitCost(values["exit-cost"] ?? "0"),
     web: values.web ?? false,
     quiet: values.quiet ?? false,
   };
@@ -121,6 +127,13 @@ function parse(args: readonly string[]) {
     }
     throw new UsageError(`${flag ?? "A flag"} wants a value, or has one that it cannot take: see --help.`);
   }
+}
+
+function exitCost(text: string): number {
+  const value = number("exit-cost", text);
+  if (value > MAX_EXIT_COST)
+    throw new UsageError(`--exit-cost is "${text}": it can be at most ${MAX_EXIT_COST} nanoseconds.`);
+  return value;
 }
 
 function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {

@@ -23,6 +23,9 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  if (flags.exitCost > 0) {
+    process.stderr.write(`doorbell: modelled exit cost: ${flags.exitCost} ns for each exit and IOAPIC EOI.\n`);
+  }
   const vm = await createMachine(flags);
   try {
     const outcome = await Promise.race([
@@ -57,6 +60,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     memoryMiB: flags.memory,
     interrupts: flags.interrupts,
     doorbell: flags.doorbell,
+    exitCostNs: flags.exitCost,
     web: flags.web,
     terminal: { columns, rows },
     log: flags.quiet ? () => {} : (message) => process.stderr.write(`doorbell: ${message}\n`),

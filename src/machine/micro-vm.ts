@@ -101,6 +101,7 @@ export class MicroVm {
 
   private constructor(cpu: Cpu, kernel: Kernel, initrd: Uint8Array, options: MicroVmOptions) {
     const log = options.log ?? (() => {});
+    cpu.exitCost.set(options.exitCostNs ?? 0);
     const mode = {
       interrupts: options.interrupts ?? "msi",
       doorbell: options.doorbell ?? "per-queue",
@@ -252,6 +253,14 @@ export class MicroVm {
     return this.#switch.to({ doorbell: mode });
   }
 
+  /**
+   * Sets the exit-cost model, also while the guest runs: nanoseconds for each trapped access and IOAPIC EOI, 0 for off.
+   * Calibrates for some milliseconds. Throws RangeError with a sentence.
+   */
+  setExitCost(nanoseconds: number): void {
+    this.#cpu.exitCost.set(nanoseconds);
+  }
+
   /** All counters at this moment. */
   metrics(): MetricsSnapshot {
     const devices = Object.fromEntries(
@@ -262,6 +271,7 @@ export class MicroVm {
       guestInstructions: this.#cpu.instructions,
       switches: this.#switch.completed,
       ioapicEois: Object.values(devices).reduce((sum, { interrupts }) => sum + interrupts.wired, 0),
+      exitCostNs: this.#cpu.exitCost.nanoseconds,
       peer: { transactions: this.#peer.counters.services["request-response"]?.transactions ?? 0 },
       devices,
     };

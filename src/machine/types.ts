@@ -35,6 +35,11 @@ export interface MicroVmOptions {
    * lets it. Default false: a guest then reaches nothing outside of its machine.
    */
   readonly web?: boolean;
+  /**
+   * The exit-cost model: host nanoseconds that each trapped register access, and each IOAPIC EOI of a wired interrupt,
+   * costs on top. An emulated CPU has no VM exits; this models what they cost elsewhere. Default 0: off.
+   */
+  readonly exitCostNs?: number;
   /** Terminal size at start. Default 80 x 24. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Log lines of devices and of the machine (not the guest's console). Default: nowhere. */

@@ -100,6 +100,8 @@ export interface MetricsSnapshot {
   switches: number;
   /** EOI broadcasts to the IOAPIC, one for each level-triggered interrupt taken (counted as such: v86 handles them out of sight). */
   ioapicEois: number;
+  /** What the exit-cost model adds to each trapped access and IOAPIC EOI, in host nanoseconds; 0 is off. */
+  exitCostNs: number;
   /** The in-page peer. */
   peer: {
     /** Request/response exchanges completed by its services (TCP and UDP port 12865): one is one transaction. */

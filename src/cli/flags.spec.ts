@@ -17,6 +17,7 @@ describe("the runner's flags", () => {
       timeout: 120,
       stats: undefined,
       pcap: undefined,
+      exitCost: 0,
       web: false,
       quiet: false,
     });

@@ -24,7 +24,9 @@ async function main(): Promise<number> {
     return 0;
   }
   if (flags.exitCost > 0) {
-    process.stderr.write(`doorbell: modelled exit cost: ${flags.exitCost} ns for each exit and IOAPIC EOI.\n`);
+    process.stderr.write(
+      `doorbell: modelled exit cost: ${flags.exitCost} ns for each exit and IOAPIC EOI.\n`,
+    );
   }
   const vm = await createMachine(flags);
   try {

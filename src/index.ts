@@ -25,4 +25,5 @@ export type {
   InterruptMode,
   MetricsSnapshot,
   NetCounters,
+  TransportKind,
 } from "./metrics/counters.ts";

@@ -3,11 +3,13 @@
  * and which interrupt line is wired to which pin, and how.
  */
 
-/** One ISA interrupt line and how it behaves. */
+/** One interrupt line and how it behaves. */
 export interface MpLine {
   readonly line: number;
-  /** Edge as ISA has it, or level-triggered and active high as our devices drive it. */
-  readonly trigger: "isa-edge" | "level-high";
+  /** Edge as ISA has it, level-triggered and active high, or level-triggered and active low as PCI has it. */
+  readonly trigger: "isa-edge" | "level-high" | "pci-level";
+  /** With "pci-level": the number of the device on PCI bus 0 whose INTA# this is. */
+  readonly device?: number;
 }
 
 const LOCAL_APIC_ADDRESS = 0xfee00000;
@@ -15,7 +17,6 @@ const IOAPIC_ADDRESS = 0xfec00000;
 const LOCAL_APIC_VERSION = 0x14;
 const IOAPIC_VERSION = 0x11;
 const IOAPIC_ID = 1;
-const BUS_ISA = 0;
 
 const ENTRY_PROCESSOR = 0;
 const ENTRY_BUS = 1;
@@ -29,6 +30,8 @@ const INTERRUPT_EXTINT = 3;
 /** Flags of an interrupt entry: polarity in bits 1..0 (1 = active high), trigger in bits 3..2 (3 = level). */
 const CONFORMS_TO_BUS = 0;
 const LEVEL_ACTIVE_HIGH = 0x0d;
+const LEVEL_ACTIVE_LOW = 0x0f;
+const FLAGS = { "isa-edge": CONFORMS_TO_BUS, "level-high": LEVEL_ACTIVE_HIGH, "pci-level": LEVEL_ACTIVE_LOW };
 const ALL_LOCAL_APICS = 0xff;
 
 const FLOATING_POINTER_BYTES = 16;
@@ -36,25 +39,30 @@ const HEADER_BYTES = 44;
 
 /**
  * Builds floating pointer and table as they lie at `address`.
- * IRQ 0 is wired to pin 0 here, not to pin 2: v86's IOAPIC has every line at the pin of its own number.
+ * IRQ 0 is wired to pin 0 here, not to pin 2: v86's IOAPIC has every line at the pin of its own number. It has no notion
+ * of polarity: what the table says of it matters to the guest's own records only.
  */
 export function buildMpTable(address: number, lines: readonly MpLine[]): Uint8Array {
+  // PCI buses come first and are numbered as the hardware numbers them (MP 1.4 section D.3).
+  const pci = lines.some(({ trigger }) => trigger === "pci-level") ? [0] : [];
+  const isa = pci.length;
   const entries: number[][] = [
     // The one processor: local APIC id 0, enabled (1) and bootstrap (2); signature; features FPU and APIC.
     [ENTRY_PROCESSOR, 0, LOCAL_APIC_VERSION, 3, ...le32(0x600), ...le32(0x201), ...le32(0), ...le32(0)],
-    [ENTRY_BUS, BUS_ISA, ...ascii("ISA", 6)],
+    ...pci.map((bus) => [ENTRY_BUS, bus, ...ascii("PCI", 6)]),
+    [ENTRY_BUS, isa, ...ascii("ISA", 6)],
     [ENTRY_IOAPIC, IOAPIC_ID, IOAPIC_VERSION, 1, ...le32(IOAPIC_ADDRESS)],
-    ...lines.map(({ line, trigger }) => [
+    ...lines.map(({ line, trigger, device = 0 }) => [
       ENTRY_IO_INTERRUPT,
       INTERRUPT_VECTORED,
-      ...le16(trigger === "level-high" ? LEVEL_ACTIVE_HIGH : CONFORMS_TO_BUS),
-      BUS_ISA,
-      line,
+      ...le16(FLAGS[trigger]),
+      // A PCI interrupt's source is device number and pin, INTA# being 0.
+      ...(trigger === "pci-level" ? [0, device << 2] : [isa, line]),
       IOAPIC_ID,
       line,
     ]),
-    [ENTRY_LOCAL_INTERRUPT, INTERRUPT_EXTINT, ...le16(CONFORMS_TO_BUS), BUS_ISA, 0, ALL_LOCAL_APICS, 0],
-    [ENTRY_LOCAL_INTERRUPT, INTERRUPT_NMI, ...le16(CONFORMS_TO_BUS), BUS_ISA, 0, ALL_LOCAL_APICS, 1],
+    [ENTRY_LOCAL_INTERRUPT, INTERRUPT_EXTINT, ...le16(CONFORMS_TO_BUS), isa, 0, ALL_LOCAL_APICS, 0],
+    [ENTRY_LOCAL_INTERRUPT, INTERRUPT_NMI, ...le16(CONFORMS_TO_BUS), isa, 0, ALL_LOCAL_APICS, 1],
   ];
   const body = entries.flat();
   const table = [

@@ -4,6 +4,7 @@ import { parseFlags, UsageError } from "./flags.ts";
 describe("the runner's flags", () => {
   it("have the documented defaults", () => {
     expect(parseFlags(["--exec", "true"])).toEqual({
+      transport: "mmio",
       interrupts: "msi",
       doorbell: "per-queue",
       memory: 64,
@@ -54,6 +55,9 @@ describe("the runner's flags", () => {
     ["a flag without its value", ["--kernel"], "--kernel wants a value"],
     ["a mode that does not exist", ["--interrupts", "smoke"], "it can be wired or msi"],
     ["a doorbell that does not exist", ["--doorbell", "brass"], "it can be shared or per-queue"],
+    ["a transport that does not exist", ["--transport", "pigeon"], "it can be mmio or pci"],
+    ["a shared doorbell on PCI", ["--transport", "pci", "--doorbell", "shared"], "cannot be had"],
+    ["a live switch on PCI", ["--transport", "pci", "--switch-every", "1"], "does not recover"],
     ["memory that is no number", ["--memory", "lots"], "it wants a number"],
     ["an exit cost beyond all reason", ["--exit-cost", "2e6"], "at most 1000000 nanoseconds"],
     ["a negative time", ["--timeout=-1"], "it wants a number that is not negative"],

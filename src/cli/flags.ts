@@ -1,6 +1,6 @@
 /** The headless runner's command line. */
 import { parseArgs } from "node:util";
-import { type DoorbellMode, type InterruptMode, MAX_EXIT_COST } from "../index.ts";
+import { type DoorbellMode, type InterruptMode, MAX_EXIT_COST, type TransportKind } from "../index.ts";
 
 /** A mistake on the command line: one sentence that says what is wrong and what to do. Exit status 2. */
 export class UsageError extends Error {
@@ -9,6 +9,7 @@ export class UsageError extends Error {
 
 /** What the flags say, checked. */
 export interface Flags {
+  readonly transport: TransportKind;
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
   /** MiB; its range is the machine's to check. */
@@ -36,6 +37,8 @@ export const HELP = `Usage: npm run -s vm -- [flags]
 Boots Linux on the emulated machine. Without --exec or --until: an interactive
 terminal, which Ctrl-] leaves.
 
+  --transport mmio|pci         what carries virtio (default mmio; on pci "msi" is MSI-X and
+                               "wired" INTx)
   --interrupts wired|msi       how devices interrupt (default msi; "legacy" is wired)
   --doorbell shared|per-queue  how the driver notifies queues (default per-queue)
   --memory MIB                 guest memory, 16 to 1024 (default 64)
@@ -61,6 +64,7 @@ stopped before that; 2 for a mistake in the flags or a file; 124 on timeout.
 `;
 
 const OPTIONS = {
+  transport: { type: "string" },
   interrupts: { type: "string" },
   doorbell: { type: "string" },
   memory: { type: "string" },
@@ -88,12 +92,25 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     throw new UsageError("--exec and --until cannot be used together: take one of them.");
   }
   const interactive = values.exec === undefined && values.until === undefined;
+  const transport = oneOf("transport", values.transport ?? "mmio", ["mmio", "pci"]);
+  const doorbell = oneOf("doorbell", values.doorbell ?? "per-queue", ["shared", "per-queue"]);
+  if (transport === "pci" && doorbell === "shared") {
+    throw new UsageError(
+      "--doorbell shared cannot be had with --transport pci: there each queue has its own doorbell.",
+    );
+  }
+  if (transport === "pci" && Number(values["switch-every"] ?? 0) > 0) {
+    throw new UsageError(
+      "--switch-every cannot be had with --transport pci: the virtio-pci driver does not recover from a switch.",
+    );
+  }
   return {
+    transport,
     interrupts: oneOf("interrupts", values.interrupts === "legacy" ? "wired" : (values.interrupts ?? "msi"), [
       "wired",
       "msi",
     ]),
-    doorbell: oneOf("doorbell", values.doorbell ?? "per-queue", ["shared", "per-queue"]),
+    doorbell,
     memory: number("memory", values.memory ?? "64"),
     kernel: values.kernel,
     initrd: values.initrd,

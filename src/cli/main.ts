@@ -60,6 +60,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     initrd,
     append: flags.append,
     memoryMiB: flags.memory,
+    transport: flags.transport,
     interrupts: flags.interrupts,
     doorbell: flags.doorbell,
     exitCostNs: flags.exitCost,

@@ -8,6 +8,7 @@ import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
 import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
 import { LocalApic } from "./local-apic.ts";
+import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
 import { useMessageChannel } from "./scheduler.ts";
 import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
@@ -57,6 +58,8 @@ export class Cpu {
   readonly apic: LocalApic;
   /** v86's in-page router. */
   readonly router: RouterPort;
+  /** PCI bus 0: empty until something is put on it. */
+  readonly pci: PciBus;
   /** What a trapped access, and the EOI of a wired interrupt, cost on top. */
   readonly exitCost = new ExitCost();
   readonly #emulator: V86Emulator;
@@ -123,6 +126,7 @@ export class Cpu {
     this.memory = new V86GuestMemory(cpu);
     this.apic = new LocalApic(cpu, () => this.#attend());
     this.router = new V86Router(emulator);
+    this.pci = new PciBus(cpu, (cycle) => this.#inside(cycle));
     this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
     this.#takeOver();
     useMessageChannel(emulator);
@@ -237,6 +241,17 @@ export class Cpu {
     this.#depth += 1;
     try {
       handler.write(address >>> 0, size, value);
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  /** Anything else that the guest does which device code answers, a configuration cycle for one. */
+  #inside<T>(access: () => T): T {
+    this.exitCost.charge();
+    this.#depth += 1;
+    try {
+      return access();
     } finally {
       this.#depth -= 1;
     }

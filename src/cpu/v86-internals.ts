@@ -15,6 +15,17 @@ interface StateView {
   readonly length: number;
 }
 
+/** What we use of v86's PCI bus. */
+export interface V86PciBus {
+  /** What was written to port 0xCF8. */
+  readonly pci_addr32: { readonly [index: number]: number };
+  /** Configuration spaces of v86's own functions, by device number times 8 plus function. */
+  readonly device_spaces: { readonly [index: number]: Int32Array | undefined };
+  pci_write8(address: number, value: number): void;
+  pci_write16(address: number, value: number): void;
+  pci_write32(address: number, value: number): void;
+}
+
 /** What we use of v86's CPU object. */
 export interface V86Cpu {
   readonly wasm_memory: WebAssembly.Memory;
@@ -45,7 +56,23 @@ export interface V86Cpu {
       read32: (address: number) => number,
       write32: (address: number, value: number) => void,
     ): void;
+    /** `device` is `this` in the handlers. */
+    register_read(
+      port: number,
+      device: object,
+      read8: () => number,
+      read16?: () => number,
+      read32?: () => number,
+    ): void;
+    register_write(
+      port: number,
+      device: object,
+      write8: (value: number) => void,
+      write16?: (value: number) => void,
+      write32?: (value: number) => void,
+    ): void;
   };
+  readonly devices: { readonly pci: V86PciBus };
   mmap_write16: (address: number, value: number) => void;
   main_loop: () => number;
   reboot_internal: () => void;
@@ -122,9 +149,21 @@ export function checkInternals(emulator: V86Emulator): void {
   for (const name of FUNCTIONS) {
     if (typeof cpu[name] !== "function") throw new V86MismatchError(`cpu.${name} is missing`);
   }
-  if (typeof cpu.io?.mmap_register !== "function")
-    throw new V86MismatchError("cpu.io.mmap_register is missing");
+  for (const name of ["mmap_register", "register_read", "register_write"] as const) {
+    if (typeof cpu.io?.[name] !== "function") throw new V86MismatchError(`cpu.io.${name} is missing`);
+  }
+  checkPciBus(cpu);
   probeLocalApic(cpu);
+}
+
+function checkPciBus(cpu: V86Cpu): void {
+  const bus: Partial<V86PciBus> | undefined = cpu.devices?.pci;
+  for (const name of ["pci_write8", "pci_write16", "pci_write32"] as const) {
+    if (typeof bus?.[name] !== "function") throw new V86MismatchError(`cpu.devices.pci.${name} is missing`);
+  }
+  if (typeof bus?.pci_addr32?.[0] !== "number" || !(bus.device_spaces?.[0] instanceof Int32Array)) {
+    throw new V86MismatchError("the PCI bus is not as it was");
+  }
 }
 
 function probeLocalApic(cpu: V86Cpu): void {

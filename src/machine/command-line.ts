@@ -1,4 +1,5 @@
 /** The kernel's command line, with the device list made from the machine's own maps. */
+import type { TransportKind } from "../metrics/counters.ts";
 import { DEVICE_LINES } from "./interrupt-map.ts";
 import { type DeviceName, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
 
@@ -8,8 +9,7 @@ const COMMON = [
   "console=ttyS0",
   "console=hvc0",
   "quiet",
-  // There is nothing behind the PCI bus and the ACPI ports that v86 has: do not probe.
-  "pci=off",
+  // There is nothing behind the ACPI ports that v86 has: do not probe.
   "acpi=off",
   // A panic ends the run at once instead of spinning: the machine sees the reset.
   "panic=-1",
@@ -23,6 +23,12 @@ const COMMON = [
   "virtio_net.napi_tx=0",
 ] as const;
 
+/** How the kernel finds its devices: on mmio it is told, on PCI it looks, the one way there is and without trying it. */
+const DISCOVERY = {
+  mmio: ["pci=off", ...deviceArguments()],
+  pci: ["pci=conf1"],
+} as const satisfies Record<TransportKind, readonly string[]>;
+
 /** `virtio_mmio.device=<size>@<base>:<irq>` for each device (Linux admin guide, kernel-parameters). */
 export function deviceArguments(): string[] {
   return (Object.keys(WINDOWS) as DeviceName[]).map(
@@ -32,6 +38,6 @@ export function deviceArguments(): string[] {
 }
 
 /** The whole command line; what is appended comes last and so wins. */
-export function commandLine(append = ""): string {
-  return [...COMMON, ...deviceArguments(), ...append.split(/\s+/).filter((word) => word !== "")].join(" ");
+export function commandLine(append = "", transport: TransportKind = "mmio"): string {
+  return [...COMMON, ...DISCOVERY[transport], ...append.split(/\s+/).filter((word) => word !== "")].join(" ");
 }

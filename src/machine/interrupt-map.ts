@@ -1,5 +1,6 @@
 /** The interrupt map: every interrupt line of the machine, in one table. */
 import type { MpLine } from "../boot/mp-table.ts";
+import type { TransportKind } from "../metrics/counters.ts";
 
 /** Lines that our devices use: free on a PC, level-triggered and active high by the MP table. */
 export const DEVICE_LINES = { rng0: 5, spare: 9, net0: 10, console0: 11 } as const;
@@ -22,3 +23,22 @@ export const INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] = [
   { line: 14, trigger: "isa-edge", use: "first disk controller" },
   { line: 15, trigger: "isa-edge", use: "second disk controller" },
 ];
+
+/** Device numbers on PCI bus 0. The two bridges are v86's. */
+export const PCI_DEVICES = { hostBridge: 0, isaBridge: 1, console0: 2, net0: 3, rng0: 4 } as const;
+
+/** Our devices' lines when they are on PCI: INTA# of each has a line of its own, the one that it has on mmio. */
+export const PCI_INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] = [
+  ...INTERRUPT_MAP.filter(({ trigger }) => trigger === "isa-edge"),
+  ...(["console0", "net0", "rng0"] as const).map((name) => ({
+    line: DEVICE_LINES[name],
+    trigger: "pci-level" as const,
+    device: PCI_DEVICES[name],
+    use: `${name} INTA#`,
+  })),
+];
+
+/** The lines of a machine whose devices are on `transport`. */
+export function interruptMap(transport: TransportKind): readonly MpLine[] {
+  return transport === "pci" ? PCI_INTERRUPT_MAP : INTERRUPT_MAP;
+}

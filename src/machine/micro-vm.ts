@@ -8,31 +8,33 @@ import { gunzip } from "../boot/gzip.ts";
 import { type Kernel, parseKernel } from "../boot/kernel.ts";
 import { loadLinux } from "../boot/load.ts";
 import { Cpu, type CpuEvent } from "../cpu/cpu.ts";
-import type { DoorbellMode, InterruptMode, MetricsSnapshot } from "../metrics/counters.ts";
+import type { DoorbellMode, InterruptMode, MetricsSnapshot, TransportKind } from "../metrics/counters.ts";
 import { NETWORK, parseMac } from "../net/addresses.ts";
 import { Capture } from "../net/pcap.ts";
 import { InPagePeer } from "../net/peer.ts";
 import { ConsoleDevice } from "../virtio/device/console.ts";
 import { NetDevice } from "../virtio/device/net.ts";
 import { RngDevice } from "../virtio/device/rng.ts";
-import { MmioBus } from "../virtio/transport/bus.ts";
-import { MmioTransport } from "../virtio/transport/mmio.ts";
-import type { Clock, VirtioDevice } from "../virtio/types.ts";
+import type { MmioTransport } from "../virtio/transport/mmio.ts";
+import type { PciTransport } from "../virtio/transport/pci.ts";
+import type { Clock } from "../virtio/types.ts";
 import { AGENT_PORT_NAME, Agent } from "./agent.ts";
+import { attachMmio, attachPci } from "./attach.ts";
 import { commandLine } from "./command-line.ts";
-import { DEVICE_LINES, INTERRUPT_MAP } from "./interrupt-map.ts";
-import { LiveSwitch } from "./live-switch.ts";
-import { type DeviceName, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import { interruptMap } from "./interrupt-map.ts";
+import { LiveSwitch, type Mode } from "./live-switch.ts";
+import { type DeviceName, MEMORY_MAP } from "./memory-map.ts";
 import { renderStatus } from "./status.ts";
-import type {
-  BootPhase,
-  ByteChannel,
-  ConsoleChannel,
-  ExecOptions,
-  MicroVmOptions,
-  StopReason,
-  SwitchResult,
-  Unsubscribe,
+import {
+  type BootPhase,
+  type ByteChannel,
+  type ConsoleChannel,
+  type ExecOptions,
+  type MicroVmOptions,
+  type StopReason,
+  SwitchError,
+  type SwitchResult,
+  type Unsubscribe,
 } from "./types.ts";
 
 const MIB = 0x100000;
@@ -56,11 +58,13 @@ export class MicroVm {
   readonly console: ConsoleChannel;
   /** The first serial port: early messages and panics. */
   readonly serial: ByteChannel;
+  /** What carries virtio, from start to end. */
+  readonly transport: TransportKind;
   readonly #cpu: Cpu;
   readonly #peer: InPagePeer;
   readonly #net: NetDevice;
   readonly #console: ConsoleDevice;
-  readonly #transports: ReadonlyMap<DeviceName, MmioTransport>;
+  readonly #transports: ReadonlyMap<DeviceName, MmioTransport | PciTransport>;
   readonly #switch: LiveSwitch;
   readonly #agent: Agent;
   readonly #created = CLOCK.now();
@@ -82,6 +86,11 @@ export class MicroVm {
       throw new BootError(
         "memory-size",
         `The guest cannot have ${memoryMiB} MiB of memory: give a whole number from ${MEMORY_MIB.least} to ${MEMORY_MIB.most}.`,
+      );
+    }
+    if (options.transport === "pci" && options.doorbell === "shared") {
+      throw new Error(
+        "Devices on PCI have a doorbell for each queue: leave the doorbell mode out, or take per-queue.",
       );
     }
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
@@ -106,6 +115,7 @@ export class MicroVm {
       interrupts: options.interrupts ?? "msi",
       doorbell: options.doorbell ?? "per-queue",
     } as const;
+    this.transport = options.transport ?? "mmio";
     this.#cpu = cpu;
     this.#peer = new InPagePeer({
       router: cpu.router,
@@ -126,25 +136,11 @@ export class MicroVm {
     });
     const rng = new RngDevice({ random: (target) => crypto.getRandomValues(target) });
 
-    const bus = new MmioBus(MEMORY_MAP.virtio.base, MEMORY_MAP.virtio.size);
-    const devices: Record<DeviceName, VirtioDevice> = { console0: this.#console, net0: this.#net, rng0: rng };
-    this.#transports = new Map(
-      (Object.keys(WINDOWS) as DeviceName[]).map((name) => {
-        const transport = new MmioTransport({
-          device: devices[name],
-          memory: cpu.memory,
-          line: cpu.line(DEVICE_LINES[name]),
-          messages: cpu.apic,
-          log: (message) => log(`${name}: ${message}`),
-          ...mode,
-        });
-        bus.insert(WINDOWS[name], WINDOW_SIZE, transport);
-        return [name, transport];
-      }),
-    );
-    cpu.mapMmio(MEMORY_MAP.virtio.base, bus);
+    const devices = { console0: this.#console, net0: this.#net, rng0: rng };
+    const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, mode, log) : undefined;
+    this.#transports = onMmio ?? attachPci(cpu, devices, mode.interrupts, log);
     this.#switch = new LiveSwitch({
-      transports: this.#transports,
+      transports: onMmio ?? new Map(),
       clock: CLOCK,
       mode,
       canRun: () => cpu.running,
@@ -175,8 +171,8 @@ export class MicroVm {
         kernelName: options.kernel.name,
         kernel,
         initrd,
-        commandLine: commandLine(options.append),
-        lines: INTERRUPT_MAP,
+        commandLine: commandLine(options.append, this.transport),
+        lines: interruptMap(this.transport),
       }),
     );
   }
@@ -243,14 +239,25 @@ export class MicroVm {
     return this.#switch.mode.doorbell;
   }
 
-  /** Switches all devices live; resolves when every driver has negotiated again, rejects with SwitchError. */
+  /**
+   * Switches all devices live; resolves when every driver has negotiated again, rejects with SwitchError, on PCI always.
+   */
   setInterrupts(mode: InterruptMode): Promise<SwitchResult> {
-    return this.#switch.to({ interrupts: mode });
+    return this.#switchTo({ interrupts: mode });
   }
 
   /** As {@link setInterrupts}, for the way queues are notified. */
   setDoorbell(mode: DoorbellMode): Promise<SwitchResult> {
-    return this.#switch.to({ doorbell: mode });
+    return this.#switchTo({ doorbell: mode });
+  }
+
+  #switchTo(change: Partial<Mode>): Promise<SwitchResult> {
+    if (this.transport === "mmio") return this.#switch.to(change);
+    return Promise.reject(
+      new SwitchError(
+        "Devices on PCI cannot be switched while they run: the virtio-pci driver does not recover from DEVICE_NEEDS_RESET.",
+      ),
+    );
   }
 
   /**

@@ -1,5 +1,5 @@
 /** The public shape of the machine: options, events and results. The class itself is MicroVm in micro-vm.ts. */
-import type { DoorbellMode, InterruptMode } from "../metrics/counters.ts";
+import type { DoorbellMode, InterruptMode, TransportKind } from "../metrics/counters.ts";
 
 /** Stops a subscription. Calling it twice is harmless. */
 export type Unsubscribe = () => void;
@@ -26,9 +26,11 @@ export interface MicroVmOptions {
   readonly append?: string;
   /** RAM in MiB, 16 to 1024. Default 64. */
   readonly memoryMiB?: number;
-  /** Default "msi". */
+  /** What carries virtio between the guest's drivers and our devices. Default "mmio". */
+  readonly transport?: TransportKind;
+  /** Default "msi"; on PCI that is MSI-X, and "wired" is INTx. */
   readonly interrupts?: InterruptMode;
-  /** Default "per-queue". */
+  /** Default "per-queue", which is all there is on PCI. */
   readonly doorbell?: DoorbellMode;
   /**
    * Whether the guest may reach the web: TCP port 80 at any address goes through the platform's fetch, as far as that

@@ -1,0 +1,72 @@
+/** Puts the machine's devices on a transport and the transport where the guest finds it: windows of a bus, or PCI. */
+import type { Cpu } from "../cpu/cpu.ts";
+import type { InterruptMode } from "../metrics/counters.ts";
+import { MmioBus } from "../virtio/transport/bus.ts";
+import { type MmioOffer, MmioTransport } from "../virtio/transport/mmio.ts";
+import { PciTransport } from "../virtio/transport/pci.ts";
+import type { VirtioDevice } from "../virtio/types.ts";
+import { DEVICE_LINES, PCI_DEVICES } from "./interrupt-map.ts";
+import { BAR_SIZE, BARS, type DeviceName, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+
+/** The devices by name. */
+export type Devices = Readonly<Record<DeviceName, VirtioDevice>>;
+
+/** Each on a window of the virtio bus, where the kernel command line says. */
+export function attachMmio(
+  cpu: Cpu,
+  devices: Devices,
+  offer: MmioOffer,
+  log: (message: string) => void,
+): Map<DeviceName, MmioTransport> {
+  const bus = new MmioBus(MEMORY_MAP.virtio.base, MEMORY_MAP.virtio.size);
+  cpu.mapMmio(MEMORY_MAP.virtio.base, bus);
+  return forEach(devices, (name, device) => {
+    const transport = new MmioTransport({
+      device,
+      memory: cpu.memory,
+      line: cpu.line(DEVICE_LINES[name]),
+      messages: cpu.apic,
+      log: (message) => log(`${name}: ${message}`),
+      ...offer,
+    });
+    bus.insert(WINDOWS[name], WINDOW_SIZE, transport);
+    return transport;
+  });
+}
+
+/** Each a device of PCI bus 0, beside v86's host bridge and ISA bridge. */
+export function attachPci(
+  cpu: Cpu,
+  devices: Devices,
+  interrupts: InterruptMode,
+  log: (message: string) => void,
+): Map<DeviceName, PciTransport> {
+  const bus = new MmioBus(MEMORY_MAP.pci.base, MEMORY_MAP.pci.size);
+  cpu.mapMmio(MEMORY_MAP.pci.base, bus);
+  cpu.pci.reveal(PCI_DEVICES.hostBridge);
+  cpu.pci.reveal(PCI_DEVICES.isaBridge);
+  return forEach(devices, (name, device) => {
+    const transport = new PciTransport({
+      device,
+      memory: cpu.memory,
+      line: cpu.line(DEVICE_LINES[name]),
+      lineNumber: DEVICE_LINES[name],
+      messages: cpu.apic,
+      bar: BARS[name],
+      log: (message) => log(`${name}: ${message}`),
+      interrupts,
+    });
+    bus.insert(BARS[name], BAR_SIZE, transport);
+    cpu.pci.insert(PCI_DEVICES[name], transport.configuration);
+    return transport;
+  });
+}
+
+function forEach<T>(
+  devices: Devices,
+  attach: (name: DeviceName, device: VirtioDevice) => T,
+): Map<DeviceName, T> {
+  return new Map(
+    (Object.keys(WINDOWS) as DeviceName[]).map((name) => [name, attach(name, devices[name])] as const),
+  );
+}

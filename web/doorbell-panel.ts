@@ -110,20 +110,13 @@ export class DoorbellPanel extends LitElement {
   }
 
   #tables(reading: Reading, device: DeviceMetrics) {
-    const faults = Object.entries(device.faults);
     return html`<div class="tables">
         <div class="column">
-          ${this.#exits(reading, device)} ${device.net === undefined ? nothing : this.#frames(reading, device)}
+          ${this.#exits(reading, device)} ${device.net === undefined ? nothing : this.#frames(reading)}
         </div>
         <div class="column">${this.#interrupts(reading, device)}</div>
       </div>
-      ${
-        faults.length === 0
-          ? nothing
-          : html`<p class="faults">
-            Needed a reset: ${faults.map(([reason, times]) => `${reason} (${times}\u00d7)`).join(", ")}.
-          </p>`
-      }`;
+      ${reasons("Needed a reset", device.faults)} ${reasons("Register accesses without effect", device.ignored)}`;
   }
 
   #exits(reading: Reading, device: DeviceMetrics) {
@@ -170,7 +163,7 @@ export class DoorbellPanel extends LitElement {
     return table("Interrupts and doorbells", TERMS.interrupts, reading, rows);
   }
 
-  #frames(reading: Reading, _device: DeviceMetrics) {
+  #frames(reading: Reading) {
     return table("Network", TERMS.frames, reading, [
       { term: TERMS.framesOut, counter: this.#of((d) => d.net?.txFrames ?? 0) },
       { term: TERMS.framesIn, counter: this.#of((d) => d.net?.rxFrames ?? 0) },
@@ -194,7 +187,17 @@ const DRIVER_OK = 4;
 
 function describe(device: DeviceMetrics): string {
   if ((device.status & DRIVER_OK) === 0) return "waiting for its driver";
-  return `virtio-mmio version ${device.version}, ${INTERRUPT_NAMES[device.interrupts.mode]}`;
+  const transport = device.transport === "mmio" ? `virtio-mmio version ${device.version}` : "virtio-pci";
+  return `${transport}, ${INTERRUPT_NAMES[device.interrupts.mode]}`;
+}
+
+/** What a driver did that the device could not serve; nothing is the rule. */
+function reasons(title: string, counts: Readonly<Record<string, number>>) {
+  const entries = Object.entries(counts);
+  if (entries.length === 0) return nothing;
+  return html`<p class="faults">
+    ${title}: ${entries.map(([reason, times]) => `${reason} (${formatCount(times)}\u00d7)`).join(", ")}.
+  </p>`;
 }
 
 function table(caption: string, term: Term | undefined, reading: Reading, rows: readonly Row[]) {

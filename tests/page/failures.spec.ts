@@ -67,22 +67,21 @@ describe("when something goes wrong", () => {
 
   it("shows how much of each file has come, and of all together", async () => {
     const { page, close } = await site.open({}, "/icon.svg");
-    // The body is held back by a stalled response: the headers, with the length, are there.
+    // The headers, with the length, and the first bytes are there; the rest is held back.
     await page.addInitScript(() => {
       const original = window.fetch;
+      const released = new Promise((release) => Object.assign(window, { release }));
       window.fetch = async (...args) => {
         const response = await original(...args);
         if (!String(args[0]).includes("vmlinux")) return response;
         const { body, headers } = response;
-        const slow = body?.pipeThrough(
-          new TransformStream({
-            transform: async (chunk, controller) => {
-              controller.enqueue(chunk);
-              await new Promise((resolve) => setTimeout(resolve, 60));
-            },
-          }),
-        );
-        return new Response(slow, { headers });
+        const held = new TransformStream({
+          transform: async (chunk, controller) => {
+            controller.enqueue(chunk);
+            await released;
+          },
+        });
+        return new Response(body?.pipeThrough(held), { headers });
       };
     });
     await page.goto(site.url);
@@ -91,6 +90,7 @@ describe("when something goes wrong", () => {
     await expect
       .poll(() => page.locator("doorbell-progress dd.total").textContent())
       .toMatch(/^[0-9.]+ (kB|MB) of [0-9.]+ MB$/);
+    await page.evaluate(() => (window as unknown as { release: () => void }).release());
     await untilReady(page);
     await close();
   });

@@ -8,7 +8,8 @@ it("boots from the development server with nothing in the browser's console", as
   const server = await createServer({
     configFile: fileURLToPath(new URL("../../vite.config.ts", import.meta.url)),
     logLevel: "error",
-    server: { port: 0, host: "127.0.0.1" },
+    // Nobody edits the sources during the test; a reload would only blur what it says.
+    server: { port: 0, host: "127.0.0.1", watch: null },
   });
   await server.listen();
   const address = server.httpServer?.address();

@@ -5,7 +5,11 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: "unit", environment: "node", include: ["src/**/*.spec.ts", "tests/unit/**/*.spec.ts"] },
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["src/**/*.spec.ts", "bench/**/*.spec.ts", "tests/unit/**/*.spec.ts"],
+        },
       },
       {
         test: {

@@ -1,0 +1,210 @@
+/** The benchmarks' command line. */
+import { parseArgs } from "node:util";
+import { UsageError } from "../src/cli/flags.ts";
+import { MAX_EXIT_COST } from "../src/index.ts";
+import { COLUMN_NAMES, type ColumnName } from "./columns.ts";
+
+export const HELP = `Usage: npm run -s bench -- COMMAND [flags]
+
+  tcp_rr      TCP request/response, the seed's table: transactions per second, and exits,
+              interrupts and guest instructions per transaction
+  udp_rr      the same by UDP
+  stream      TCP bulk, both ways, in Mbit/s
+  console     output of \`cat\` on the virtio console and on the serial port, in MiB/s
+  boot        time and guest instructions until first register access, console, network, ready
+  access      what one trapped register access costs
+  exit-cost   the modelled exit cost at which MSI is 1.36 times the wire
+  compare     A.json B.json: B's figures by A's
+
+Flags of all but compare:
+  --json FILE         write everything that was measured
+  --markdown FILE     write what is printed
+  --rounds N          rounds, in which all columns take turns (default 3)
+  --columns A,B,...   of tcp_rr, udp_rr, stream, console, boot (default: all that fit)
+                      ${COLUMN_NAMES.slice(0, 3).join(" ")}
+                      ${COLUMN_NAMES.slice(3).join(" ")}
+Flags of tcp_rr, udp_rr, exit-cost:
+  --seconds S         of each column in each round (default 30; exit-cost 5)
+  --request BYTES     (default 32)
+  --response BYTES    (default 1024)
+  --exit-cost NS,...  modelled exit costs, each in every round (default 0;
+                      exit-cost: 0,1000,2000,5000,10000)
+Flags of exit-cost:
+  --ratio R           (default 1.36)
+Flags of stream and console:
+  --mib N             data of each measurement (default 32; console 4)
+
+Progress goes to stderr, results to stdout as Markdown. Ctrl-C ends it.
+`;
+
+const COMMANDS = ["tcp_rr", "udp_rr", "stream", "console", "boot", "access", "exit-cost", "compare"] as const;
+
+export type CommandName = (typeof COMMANDS)[number];
+
+/** What every measuring command has. */
+export interface CommonSettings {
+  readonly json: string | undefined;
+  readonly markdown: string | undefined;
+  readonly rounds: number;
+}
+
+export interface RrSettings extends CommonSettings {
+  readonly command: "tcp_rr" | "udp_rr" | "exit-cost";
+  readonly columns: readonly ColumnName[];
+  readonly seconds: number;
+  readonly request: number;
+  readonly response: number;
+  /** Nanoseconds. */
+  readonly exitCosts: readonly number[];
+  readonly ratio: number;
+}
+
+export interface BulkSettings extends CommonSettings {
+  readonly command: "stream" | "console";
+  readonly columns: readonly ColumnName[];
+  readonly mib: number;
+}
+
+export interface PlainSettings extends CommonSettings {
+  readonly command: "boot" | "access";
+  readonly columns: readonly ColumnName[];
+}
+
+export interface CompareSettings {
+  readonly command: "compare";
+  readonly files: readonly [string, string];
+}
+
+export type Settings = RrSettings | BulkSettings | PlainSettings | CompareSettings;
+
+const OPTIONS = {
+  json: { type: "string" },
+  markdown: { type: "string" },
+  rounds: { type: "string" },
+  columns: { type: "string" },
+  seconds: { type: "string" },
+  request: { type: "string" },
+  response: { type: "string" },
+  "exit-cost": { type: "string" },
+  ratio: { type: "string" },
+  mib: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+type Flag = Exclude<keyof typeof OPTIONS, "help">;
+
+const COMMON = ["json", "markdown", "rounds"] as const;
+const RR = [...COMMON, "columns", "seconds", "request", "response", "exit-cost"] as const;
+const BULK = [...COMMON, "columns", "mib"] as const;
+const FLAGS: Record<CommandName, readonly Flag[]> = {
+  tcp_rr: RR,
+  udp_rr: RR,
+  "exit-cost": [...RR, "ratio"],
+  stream: BULK,
+  console: BULK,
+  boot: [...COMMON, "columns"],
+  access: COMMON,
+  compare: [],
+};
+
+/** A socket's worth: what tcp_rr and udp_rr take. */
+const MAX_SIZE = 65536;
+const MSI_AGAINST_WIRE: readonly ColumnName[] = ["mmio-wired", "mmio-msi"];
+
+/** Parses the arguments; "help" when that was asked for. Throws UsageError with one sentence. */
+export function parseBenchFlags(args: readonly string[]): Settings | "help" {
+  const { values, positionals } = parse(args);
+  if (values.help) return "help";
+  const [word, ...rest] = positionals;
+  if (word === undefined) throw new UsageError("Say what to measure, for example tcp_rr: see --help.");
+  const command = COMMANDS.find((name) => name === word);
+  if (command === undefined) throw new UsageError(`There is no benchmark "${word}": see --help.`);
+  for (const flag of Object.keys(values) as Flag[]) {
+    if (!FLAGS[command].includes(flag)) throw new UsageError(`${command} has no flag --${flag}: see --help.`);
+  }
+  if (command === "compare") {
+    const [first, second, third] = rest;
+    if (first === undefined || second === undefined || third !== undefined)
+      throw new UsageError("compare wants two files, as written by --json.");
+    return { command, files: [first, second] };
+  }
+  if (rest.length > 0) throw new UsageError(`"${rest[0]}" belongs to no flag: see --help.`);
+
+  const common = {
+    json: values.json,
+    markdown: values.markdown,
+    rounds: whole("rounds", values.rounds ?? "3", 1, 1000),
+  };
+  switch (command) {
+    case "boot":
+    case "access":
+      return { command, ...common, columns: columns(values.columns, COLUMN_NAMES) };
+    case "stream":
+    case "console":
+      return {
+        command,
+        ...common,
+        columns: columns(values.columns, COLUMN_NAMES),
+        mib: number("mib", values.mib ?? (command === "stream" ? "32" : "4"), 0.1, 4096),
+      };
+    default: {
+      const search = command === "exit-cost";
+      return {
+        command,
+        ...common,
+        columns: columns(values.columns, search ? MSI_AGAINST_WIRE : COLUMN_NAMES),
+        seconds: number("seconds", values.seconds ?? (search ? "5" : "30"), 0.1, 86400),
+        request: whole("request", values.request ?? "32", 1, MAX_SIZE),
+        response: whole("response", values.response ?? "1024", 1, MAX_SIZE),
+        exitCosts: list(values["exit-cost"] ?? (search ? "0,1000,2000,5000,10000" : "0")).map((text) =>
+          number("exit-cost", text, 0, MAX_EXIT_COST),
+        ),
+        ratio: number("ratio", values.ratio ?? "1.36", 1, 100),
+      };
+    }
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: true });
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string };
+    const flag = /'(-[^' ,]*)/.exec(message)?.[1];
+    if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION")
+      throw new UsageError(`There is no flag ${flag}: see --help.`);
+    throw new UsageError(`${flag ?? "A flag"} wants a value, or has one that it cannot take: see --help.`);
+  }
+}
+
+function list(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+function columns(text: string | undefined, usual: readonly ColumnName[]): readonly ColumnName[] {
+  if (text === undefined) return usual;
+  const names = list(text).map((item) => {
+    const name = COLUMN_NAMES.find((candidate) => candidate === item);
+    if (name === undefined)
+      throw new UsageError(`There is no column "${item}": there are ${COLUMN_NAMES.join(", ")}.`);
+    return name;
+  });
+  if (names.length === 0) throw new UsageError("--columns is empty: name at least one column.");
+  return [...new Set(names)];
+}
+
+function number(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= least && value <= most))
+    throw new UsageError(`--${flag} is "${text}": it wants a number from ${least} to ${most}.`);
+  return value;
+}
+
+function whole(flag: string, text: string, least: number, most: number): number {
+  const value = number(flag, text, least, most);
+  if (!Number.isInteger(value)) throw new UsageError(`--${flag} is "${text}": it wants a whole number.`);
+  return value;
+}

@@ -1,0 +1,59 @@
+/** What the bench and a measured machine's thread say to one another. */
+import type { BootPhase, MetricsSnapshot, MicroVmOptions } from "../src/index.ts";
+
+/** What can be chosen of a machine from outside of its thread. */
+export type MachineOptions = Pick<
+  MicroVmOptions,
+  "interrupts" | "doorbell" | "exitCostNs" | "memoryMiB" | "append" | "transport" | "networkCard"
+>;
+
+/** A point of the boot, with what it took from the guest's start. */
+export interface BootMoment {
+  /** "first-access" is the first trapped register access; the others are the machine's phases. */
+  readonly what: BootPhase | "first-access";
+  readonly milliseconds: number;
+  readonly guestInstructions: number;
+}
+
+/** What a command in the guest did, seen from the host. */
+export interface ExecResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Counters just before and just after. */
+  readonly before: MetricsSnapshot;
+  readonly after: MetricsSnapshot;
+}
+
+/** Bytes that a channel brought while a command ran. */
+export interface OutputResult {
+  readonly status: number;
+  readonly bytes: number;
+  /** From the first to the last of them. */
+  readonly milliseconds: number;
+  readonly before: MetricsSnapshot;
+  readonly after: MetricsSnapshot;
+}
+
+/** What a machine's thread can be asked, by name; answers come as promises on our side. */
+export interface MachineCalls {
+  /** Creates and starts it; resolves when the guest is ready. */
+  boot(options: MachineOptions): { moments: BootMoment[]; metrics: MetricsSnapshot };
+  exec(command: string): ExecResult;
+  /** Runs a command and counts what comes out of the console or of the serial port. */
+  output(command: string, channel: "console" | "serial"): OutputResult;
+  pause(): undefined;
+  resume(): undefined;
+  setExitCost(nanoseconds: number): undefined;
+  destroy(): undefined;
+}
+
+export interface Call {
+  readonly id: number;
+  readonly name: keyof MachineCalls;
+  readonly args: readonly unknown[];
+}
+
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string };

@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["src/**/*.spec.ts", "bench/**/*.spec.ts", "tests/unit/**/*.spec.ts"],
+          include: ["src/**/*.spec.ts", "web/**/*.spec.ts", "bench/**/*.spec.ts", "tests/unit/**/*.spec.ts"],
         },
       },
       {

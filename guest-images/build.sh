@@ -1,0 +1,228 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Builds the guest image: kernel, initramfs, manifest. Runs on Debian 12 (amd64). See README.md.
+set -euo pipefail
+
+usage="usage: build.sh [--update] [--work DIR] [--out DIR]
+  --update    take the package versions that can be had now, and write them to packages.txt
+  --work DIR  where to build (guest-images/.build/work)
+  --out DIR   where vmlinux.gz, initramfs.cpio.gz and manifest.json go (public/guest)"
+
+recipe=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$recipe/.build/work
+out=$recipe/../public/guest
+debs=$recipe/.build/packages
+update=
+
+fail() {
+	echo "guest image: $*" >&2
+	exit 1
+}
+
+step() {
+	printf '[%3ds] %s\n' "$SECONDS" "$*"
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--update) update=1 ;;
+	--work) work=${2:?$usage} && shift ;;
+	--out) out=${2:?$usage} && shift ;;
+	-h | --help) echo "$usage" && exit ;;
+	*) echo "$usage" >&2 && exit 2 ;;
+	esac
+	shift
+done
+
+# The same bytes at any time, in any place and language.
+export SOURCE_DATE_EPOCH=1767225600 # 2026-01-01
+export KBUILD_BUILD_TIMESTAMP="Thu Jan  1 00:00:00 UTC 2026"
+export KBUILD_BUILD_USER=doorbell KBUILD_BUILD_HOST=localhost KBUILD_BUILD_VERSION=1
+export LC_ALL=C TZ=UTC LOCALVERSION=
+unset CFLAGS LDFLAGS KCFLAGS MAKEFLAGS GZIP
+umask 022
+
+command -v apt-get >/dev/null || fail "this recipe needs a Debian system: there is no apt-get here."
+
+# --- packages -----------------------------------------------------------------------------------
+
+version_of() { # as packages.txt has it
+	awk -v name="$1" '$1 == name { print $2 }' "$recipe/packages.txt"
+}
+
+pin() { # name version
+	sed -i "s|^$1 .*|$1 $2|" "$recipe/packages.txt"
+}
+
+# apt with lists of its own that know i386 too: dpkg on this machine stays as it is.
+state=$debs/apt
+private_apt() {
+	local tool=$1
+	shift
+	"$tool" -o APT::Architectures=amd64,i386 -o Dir::State::Lists="$state/lists" \
+		-o Dir::State::Status="$state/status" -o Dir::Cache="$state/cache" \
+		-o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"
+}
+
+refresh_lists() {
+	[ -n "${refreshed:-}" ] && return
+	refreshed=1
+	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+	: >"$state/status"
+	private_apt apt-get -qq update >"$state/update.log" 2>&1 ||
+		echo "  package lists: not all could be read, see $state/update.log"
+}
+
+available() {
+	refresh_lists
+	private_apt apt-cache policy "$1" | awk '$1 == "Candidate:" { print $2 }'
+}
+
+fetch() { # name: leaves the package file's path in $deb
+	local name=$1 version
+	version=$(version_of "$name")
+	if [ -n "$update" ]; then
+		version=$(available "$name")
+		[ -n "$version" ] || fail "no package $name can be had."
+		pin "$name" "$version"
+	fi
+	deb=$debs/${name%:*}_${version//:/%3a}.deb
+	if [ ! -f "$deb" ]; then
+		refresh_lists
+		rm -rf "$debs/new" && mkdir "$debs/new"
+		(cd "$debs/new" && private_apt apt-get -qq download "$name=$version" >download.log 2>&1) ||
+			fail "package $name $version cannot be had; Debian now has $(available "$name")." \
+				"'build.sh --update' takes that one."
+		mv "$debs"/new/*.deb "$deb"
+	fi
+}
+
+installed() {
+	dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null | sed -n 's/^installed //p'
+}
+
+mkdir -p "$debs" "$out"
+missing=()
+for name in gcc-12 lib32gcc-12-dev binutils gzip make flex bison bc perl patch xz-utils; do
+	[ -n "$(installed "$name")" ] || missing+=("$name")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+	step "installing ${missing[*]}"
+	[ "$(id -u)" = 0 ] || fail "these packages are missing, install them as root: ${missing[*]}"
+	apt-get -qq update >/dev/null || true
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+		fail "could not install ${missing[*]}."
+fi
+for name in gcc-12 lib32gcc-12-dev binutils gzip; do
+	here=$(installed "$name")
+	[ -n "$update" ] && pin "$name" "$here"
+	[ "$here" = "$(version_of "$name")" ] ||
+		fail "$name is $here here and $(version_of "$name") in packages.txt: other bytes would come out." \
+			"'build.sh --update' takes what is here."
+done
+
+# --- sources ------------------------------------------------------------------------------------
+
+step "fetching and unpacking the sources"
+rm -rf "$work" && mkdir -p "$work/tools" "$work/root"
+work=$(cd "$work" && pwd)
+out=$(cd "$out" && pwd)
+
+tarball=/usr/src/linux-source-6.1.tar.xz
+if [ "$(installed linux-source-6.1)" != "$(version_of linux-source-6.1)" ] || [ ! -f $tarball ] || [ -n "$update" ]; then
+	fetch linux-source-6.1
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work" ./usr/src
+	tarball=$work$tarball
+fi
+tar -xf "$tarball" -C "$work"
+linux=$work/linux-source-6.1
+fetch busybox-static:i386 && dpkg-deb -x "$deb" "$work/busybox"
+fetch musl-dev:i386 && dpkg-deb -x "$deb" "$work/musl"
+
+for patch in "$recipe"/kernel/patches/*.patch; do
+	patch -d "$linux" -p1 -s --no-backup-if-mismatch -F0 <"$patch" || fail "${patch##*/} does not apply."
+done
+bash "$recipe/kernel/check-patches.sh" "$linux"
+
+# --- kernel -------------------------------------------------------------------------------------
+
+kernel_make() {
+	make -s -C "$linux" ARCH=i386 CC=gcc-12 HOSTCC=gcc-12 "$@"
+}
+
+step "configuring the kernel"
+kernel_make KCONFIG_ALLCONFIG="$recipe/kernel/doorbell.config" allnoconfig
+kernel_make olddefconfig
+lost=$(grep -E '^(CONFIG_|# CONFIG_.* is not set$)' "$recipe/kernel/doorbell.config" |
+	grep -vxF -f "$linux/.config" || true)
+[ -z "$lost" ] || fail "these lines of doorbell.config did not survive: $lost"
+
+step "building the kernel, which takes some minutes"
+kernel_make -j"$(nproc)" vmlinux >"$work/kernel.log" 2>&1 ||
+	{ tail -20 "$work/kernel.log" >&2 && fail "the kernel did not build, see $work/kernel.log."; }
+if [ -s "$work/kernel.log" ]; then
+	cat "$work/kernel.log" >&2
+	fail "the kernel built with warnings."
+fi
+strip -o "$work/vmlinux" "$linux/vmlinux"
+release=$(kernel_make kernelrelease)
+
+# --- tools --------------------------------------------------------------------------------------
+
+step "building the tools"
+musl=$work/musl/usr
+lib=$musl/lib/i386-linux-musl
+libgcc=$(gcc-12 -m32 -print-libgcc-file-name)
+
+tool() { # name source...
+	local name=$1
+	shift
+	(cd "$recipe/tools" && gcc-12 -m32 -march=i686 -std=gnu11 -Os -static -fno-pie -no-pie \
+		-fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+		-Wall -Wextra -Werror -nostdinc -isystem "$musl/include/i386-linux-musl" \
+		-isystem "$(gcc-12 -print-file-name=include)" -nostdlib \
+		-Wl,--build-id=none,--gc-sections -s -o "$work/tools/$name" \
+		"$lib/crt1.o" "$lib/crti.o" "$@" "$lib/libc.a" "$libgcc" "$lib/libc.a" "$lib/crtn.o") ||
+		fail "$name did not build."
+}
+
+tool agent agent.c agent-jobs.c
+for name in dhcp-event init irqtop tcp_rr udp_rr; do
+	tool $name $name.c
+done
+
+# --- initramfs ----------------------------------------------------------------------------------
+
+step "packing the initramfs"
+cp -r "$recipe/rootfs/etc" "$work/root/etc"
+find "$work/root" "$work/tools" "$work/busybox" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+gcc-12 -O1 -o "$work/gen_init_cpio" "$linux/usr/gen_init_cpio.c"
+BUSYBOX=$work/busybox ROOTFS=$work/root TOOLS=$work/tools \
+	"$work/gen_init_cpio" -t $SOURCE_DATE_EPOCH "$recipe/rootfs/initramfs.list" >"$work/initramfs.cpio"
+
+# --- outputs ------------------------------------------------------------------------------------
+
+gzip -9n <"$work/vmlinux" >"$out/vmlinux.gz"
+gzip -9n <"$work/initramfs.cpio" >"$out/initramfs.cpio.gz"
+
+# Over everything that decides about the outputs; tests/unit/guest-image.spec.ts computes the same.
+input_hash=$(cd "$recipe" && find build.sh packages.txt kernel/doorbell.config kernel/patches rootfs tools -type f |
+	sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
+
+describe() { # file uncompressed
+	printf '"file": "%s", "bytes": %d, "sha256": "%s", "uncompressedBytes": %d' "$1" \
+		"$(stat -c %s "$out/$1")" "$(sha256sum <"$out/$1" | cut -d' ' -f1)" "$(stat -c %s "$2")"
+}
+
+{
+	printf '{\n  "schema": 1,\n'
+	printf '  "kernel": { "version": "%s", %s },\n' "$release" "$(describe vmlinux.gz "$work/vmlinux")"
+	printf '  "initramfs": { %s },\n' "$(describe initramfs.cpio.gz "$work/initramfs.cpio")"
+	printf '  "inputs": {\n    "hash": "%s",\n    "packages": {' "$input_hash"
+	awk '/^[a-z]/ { printf "%s\n      \"%s\": \"%s\"", comma, $1, $2; comma = "," }' "$recipe/packages.txt"
+	printf '\n    }\n  }\n}\n'
+} >"$out/manifest.json"
+
+total=$(($(stat -c %s "$out/vmlinux.gz") + $(stat -c %s "$out/initramfs.cpio.gz")))
+[ $total -le $((4 * 1024 * 1024)) ] || fail "kernel and initramfs together are $total bytes, more than 4 MiB."
+step "done: Linux $release, $total bytes in $out"

@@ -8,7 +8,9 @@ const COMMON = [
   // The serial port gets what goes wrong before the virtio console is there; the last console is /dev/console.
   "console=ttyS0",
   "console=hvc0",
-  "quiet",
+  // Only what is critical goes to the consoles, all of it to dmesg. (One level more, and every boot would begin with
+  // the kernel's complaint that pci=off leaves it no PCI bus.)
+  "loglevel=3",
   // There is nothing behind the ACPI ports that v86 has: do not probe.
   "acpi=off",
   // A panic ends the run at once instead of spinning: the machine sees the reset.

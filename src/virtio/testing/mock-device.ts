@@ -7,11 +7,11 @@ import type { DeviceContext, VirtioDevice } from "../types.ts";
  * Eight bytes of configuration, of which the driver may write the last four.
  */
 export class MockDevice implements VirtioDevice {
-  readonly type = 42;
+  readonly type: number;
   readonly name = "mock";
   readonly features: bigint;
   readonly queueSizes: readonly number[];
-  readonly configSize = 8;
+  readonly configSize: number;
   readonly configBytes = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
   /** Calls in order: "activate", "notify 0", "reset", "quiesce". */
@@ -25,7 +25,17 @@ export class MockDevice implements VirtioDevice {
   context: DeviceContext | undefined;
   readonly #buffer = new Uint8Array(0x1_0000);
 
-  constructor(options: { queueSizes?: readonly number[]; features?: bigint } = {}) {
+  constructor(
+    options: {
+      type?: number;
+      queueSizes?: readonly number[];
+      features?: bigint;
+      /** Up to 8. */
+      configSize?: number;
+    } = {},
+  ) {
+    this.type = options.type ?? 42;
+    this.configSize = options.configSize ?? 8;
     this.queueSizes = options.queueSizes ?? [64, 16];
     this.features = options.features ?? 0b101n;
   }

@@ -138,6 +138,8 @@ export class PciTransport implements BusDevice {
   /** Command register: memory decoding. */
   #decodes = false;
   #isr = 0;
+  /** Level of INTA#. */
+  #level = false;
 
   #deviceFeatureSelect = 0;
   #driverFeatureSelect = 0;
@@ -249,7 +251,6 @@ export class PciTransport implements BusDevice {
     this.#level = level;
     this.#line.set(level);
   }
-  #level = false;
 
   #afterReset(): void {
     this.#isr = 0;

@@ -12,6 +12,7 @@
  * |------------------|----------|-----------------------------------------------------|
  * | 7                | TCP, UDP | echo (RFC 862)                                      |
  * | 9                | TCP, UDP | discard (RFC 863)                                   |
+ * | 19               | TCP      | source: as many bytes as asked for                  |
  * | 53               | UDP      | DNS, the router's                                   |
  * | 67               | UDP      | DHCP, the router's                                  |
  * | 80               | TCP      | the router's fetch proxy                            |
@@ -34,6 +35,7 @@ export const NETWORK = {
 export const PORTS = {
   echo: 7,
   discard: 9,
+  source: 19,
   dns: 53,
   dhcp: 67,
   /** HTTP of the router's fetch proxy, at any address. */

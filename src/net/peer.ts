@@ -22,6 +22,7 @@ import { type DatagramService, NO_ANSWER, type ServiceCounters } from "./service
 import { DiscardService } from "./services/discard.ts";
 import { EchoService } from "./services/echo.ts";
 import { RequestResponseService } from "./services/request-response.ts";
+import { SourceService } from "./services/source.ts";
 import { StatusService } from "./services/status.ts";
 import { type ConnectionCounters, emptyConnectionCounters } from "./tcp/counters.ts";
 import { TcpListener } from "./tcp/listener.ts";
@@ -118,7 +119,7 @@ export class InPagePeer {
     const requestResponse = new RequestResponseService();
     const status = new StatusService(options.status ?? (() => `${JSON.stringify(this.counters, null, 2)}\n`));
     for (const service of [echo, discard, requestResponse]) this.#datagramServices.set(service.port, service);
-    const streamServices = [echo, discard, requestResponse, status];
+    const streamServices = [echo, discard, new SourceService(), requestResponse, status];
     for (const service of streamServices) this.counters.services[service.name] = service.counters;
     this.#tcp = new TcpListener({
       services: streamServices,

@@ -11,6 +11,8 @@ export interface Stream {
    * sends no more than it gets never comes there: what waits for the guest is taken from the guest's window.
    */
   write(bytes: Uint8Array): boolean;
+  /** Bytes written that the guest has not acknowledged. */
+  readonly queued: number;
   /** Sends what waits, then ends the connection. No more data is delivered. Calling it twice is harmless. */
   close(): void;
 }
@@ -19,6 +21,8 @@ export interface Stream {
 export interface StreamHandler {
   /** Bytes from the guest, split anyhow, never empty, valid during the call only. */
   data(bytes: Uint8Array): void;
+  /** The guest has acknowledged something, and less than half of the peer's bound waits: the time to write more. */
+  drain?(): void;
   /** The guest sends no more. Without this method the stream is closed. */
   end?(): void;
 }

@@ -275,6 +275,7 @@ export class Connection implements Stream {
     } else if (gain > 0) {
       this.#progress();
       if (this.#send.acknowledge(gain)) this.#finAcknowledged();
+      else this.#drained();
     }
     if (this.#state === "CLOSED") return false;
     if (gain >= 0) {
@@ -297,6 +298,15 @@ export class Connection implements Stream {
       if (this.#state === "ESTABLISHED") this.#handler = handler;
     } catch {
       // A service that fails costs its own connection. So below.
+      this.abort();
+    }
+  }
+
+  #drained(): void {
+    if (this.#handler?.drain === undefined || this.queued >= MAX_QUEUED / 2) return;
+    try {
+      this.#handler.drain();
+    } catch {
       this.abort();
     }
   }

@@ -4,6 +4,7 @@ import type { Stream } from "../service.ts";
 
 /** A stream that remembers what was written, whole. */
 export class FakeStream implements Stream {
+  queued = 0;
   sent: number[] = [];
   writes = 0;
   closed = false;

@@ -224,6 +224,22 @@ describe("the MP table", () => {
     expect([...bytes.subarray(line10, line10 + 8)]).toEqual([3, 0, 0x0d, 0, 0, 10, 1, 10]);
     expect(bytes.length).toBeLessThanOrEqual(BOOT_LAYOUT.mpTable.bytes);
   });
+
+  it("has a PCI bus before the ISA bus, and its interrupts by device number and pin, when a line is PCI's", () => {
+    const bytes = buildMpTable(0x9fc00, [
+      { line: 4, trigger: "isa-edge" },
+      { line: 10, trigger: "pci-level", device: 3 },
+    ]);
+    const buses = 16 + 44 + 20;
+    expect(new TextDecoder().decode(bytes.subarray(buses + 2, buses + 8))).toBe("PCI   ");
+    expect(new TextDecoder().decode(bytes.subarray(buses + 10, buses + 16))).toBe("ISA   ");
+    expect([bytes[buses + 1], bytes[buses + 9]]).toEqual([0, 1]);
+    const lines = buses + 8 + 8 + 8;
+    expect([...bytes.subarray(lines, lines + 8)]).toEqual([3, 0, 0, 0, 1, 4, 1, 4]);
+    // Level-triggered, active low; source bus 0, device 3, INTA#; IOAPIC 1, pin 10.
+    expect([...bytes.subarray(lines + 8, lines + 16)]).toEqual([3, 0, 0x0f, 0, 0, 3 << 2, 1, 10]);
+    expect(bytes.length).toBeLessThanOrEqual(BOOT_LAYOUT.mpTable.bytes);
+  });
 });
 
 describe("cpio archives", () => {

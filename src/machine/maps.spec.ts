@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { MMIO_BLOCK_SIZE } from "../cpu/cpu.ts";
+import { PCI_BAR_SIZE } from "../virtio/transport/pci-defs.ts";
 import { commandLine, deviceArguments } from "./command-line.ts";
-import { DEVICE_LINES, INTERRUPT_MAP } from "./interrupt-map.ts";
-import { MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import { DEVICE_LINES, INTERRUPT_MAP, interruptMap, PCI_DEVICES } from "./interrupt-map.ts";
+import { BAR_SIZE, BARS, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
 
 describe("the memory map", () => {
   it("gives each device a window of its own inside the one block of the bus", () => {
@@ -17,7 +18,38 @@ describe("the memory map", () => {
   });
 });
 
+describe("the memory map of PCI", () => {
+  it("gives each device a BAR of its own inside a block of its own, at a multiple of its size", () => {
+    expect(Object.keys(BARS)).toEqual(Object.keys(WINDOWS));
+    expect(BAR_SIZE).toBe(PCI_BAR_SIZE);
+    expect(MEMORY_MAP.pci.size).toBe(MMIO_BLOCK_SIZE);
+    expect(MEMORY_MAP.pci.base % MMIO_BLOCK_SIZE).toBe(0);
+    const bases = Object.values(BARS);
+    expect(new Set(bases).size).toBe(bases.length);
+    for (const base of bases) {
+      expect(base % BAR_SIZE).toBe(0);
+      expect(base).toBeGreaterThanOrEqual(MEMORY_MAP.pci.base);
+      expect(base + BAR_SIZE).toBeLessThanOrEqual(MEMORY_MAP.pci.base + MEMORY_MAP.pci.size);
+    }
+    expect(MEMORY_MAP.pci.base).toBeGreaterThanOrEqual(MEMORY_MAP.virtio.base + MEMORY_MAP.virtio.size);
+  });
+});
+
 describe("the interrupt map", () => {
+  it("wires INTA# of each PCI device to the line that the device has on mmio, and names every line once", () => {
+    const map = interruptMap("pci");
+    const lines = map.map(({ line }) => line);
+    expect(new Set(lines).size).toBe(lines.length);
+    expect(map.filter(({ trigger }) => trigger === "level-high")).toEqual([]);
+    for (const name of ["console0", "net0", "rng0"] as const) {
+      expect(map.find(({ device }) => device === PCI_DEVICES[name])).toMatchObject({
+        line: DEVICE_LINES[name],
+        trigger: "pci-level",
+      });
+    }
+    expect(interruptMap("mmio")).toBe(INTERRUPT_MAP);
+  });
+
   it("names every line once and has our devices' lines level-triggered", () => {
     const lines = INTERRUPT_MAP.map(({ line }) => line);
     expect(new Set(lines).size).toBe(lines.length);
@@ -34,6 +66,13 @@ describe("the kernel command line", () => {
       "virtio_mmio.device=8K@0xd0002000:10",
       "virtio_mmio.device=8K@0xd0004000:5",
     ]);
+  });
+
+  it("says nothing of devices that the kernel finds on PCI", () => {
+    expect(commandLine("", "mmio")).toContain(" pci=off ");
+    expect(commandLine("", "mmio")).toContain("virtio_mmio.device");
+    expect(commandLine("", "pci")).toContain(" pci=conf1");
+    expect(commandLine("", "pci")).not.toMatch(/virtio_mmio|pci=off/);
   });
 
   it("ends with what is appended, so that it wins", () => {

@@ -159,7 +159,7 @@ lost=$(grep -E '^(CONFIG_|# CONFIG_.* is not set$)' "$recipe/kernel/doorbell.con
 
 step "building the kernel, which takes some minutes"
 kernel_make -j"$(nproc)" vmlinux >"$work/kernel.log" 2>&1 ||
-	{ tail -20 "$work/kernel.log" >&2 && fail "the kernel did not build, see $work/kernel.log."; }
+	{ tail -20 "$work/kernel.log" >&2; fail "the kernel did not build, see $work/kernel.log."; }
 if [ -s "$work/kernel.log" ]; then
 	cat "$work/kernel.log" >&2
 	fail "the kernel built with warnings."

@@ -67,12 +67,15 @@ describe("SourceService", () => {
     expect(stream.closed).toBe(true);
   });
 
-  it.each(["\n", "12x\n", "-1\n", "1234567890123\n"])("closes and counts at the bad request %j", (request) => {
-    const service = new SourceService();
-    const stream = new SlowStream();
-    service.open(stream).data(text(request));
-    expect(stream.closed).toBe(true);
-    expect(stream.bytes).toEqual([]);
-    expect(service.counters.badRequests).toBe(1);
-  });
+  it.each(["\n", "12x\n", "-1\n", "1234567890123\n"])(
+    "closes and counts at the bad request %j",
+    (request) => {
+      const service = new SourceService();
+      const stream = new SlowStream();
+      service.open(stream).data(text(request));
+      expect(stream.closed).toBe(true);
+      expect(stream.bytes).toEqual([]);
+      expect(service.counters.badRequests).toBe(1);
+    },
+  );
 });

@@ -1,37 +1,43 @@
 import type { Clock } from "../clock.ts";
 
+interface Timer {
+  readonly due: number;
+  readonly callback: () => void;
+}
+
 /** A clock that moves only when told to. */
 export class FakeClock implements Clock {
   #now = 1000;
-  #order = 0;
-  #timers: { due: number; order: number; callback: () => void }[] = [];
+  /** In the order in which they were set, which is kept among those that come due together. */
+  readonly #timers = new Set<Timer>();
 
   now(): number {
     return this.#now;
   }
 
   after(milliseconds: number, callback: () => void): () => void {
-    const timer = { due: this.#now + milliseconds, order: this.#order++, callback };
-    this.#timers.push(timer);
+    const timer = { due: this.#now + milliseconds, callback };
+    this.#timers.add(timer);
     return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
+      this.#timers.delete(timer);
     };
   }
 
   /** Timers not yet due. */
   get waiting(): number {
-    return this.#timers.length;
+    return this.#timers.size;
   }
 
   /** Moves time on and runs what comes due, in order; timers set meanwhile run too when they come due. */
   advance(milliseconds: number): void {
     const end = this.#now + milliseconds;
     for (;;) {
-      const [next] = this.#timers
-        .filter((timer) => timer.due <= end)
-        .sort((a, b) => a.due - b.due || a.order - b.order);
+      let next: Timer | undefined;
+      for (const timer of this.#timers) {
+        if (timer.due <= end && (next === undefined || timer.due < next.due)) next = timer;
+      }
       if (next === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== next);
+      this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.due);
       next.callback();
     }

@@ -14,6 +14,7 @@ export type {
   ExecOptions,
   MicroVmOptions,
   NamedBytes,
+  NetworkCard,
   StopReason,
   SwitchResult,
   Unsubscribe,

@@ -11,6 +11,7 @@ import { LocalApic } from "./local-apic.ts";
 import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
 import { useMessageChannel } from "./scheduler.ts";
+import { V86Card } from "./v86-card.ts";
 import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
 
 /** v86 maps devices in whole blocks of this many bytes. */
@@ -46,6 +47,8 @@ export interface CpuOptions {
   readonly memoryBytes: number;
   /** Addresses of v86's in-page router. */
   readonly network: { readonly routerIp: string; readonly routerMac: string; readonly guestIp: string };
+  /** Whether v86's own network card is there, {@link Cpu.card}. Default false. */
+  readonly networkCard?: boolean;
 }
 
 /** Why the CPU stopped by itself. */
@@ -60,6 +63,8 @@ export class Cpu {
   readonly router: RouterPort;
   /** PCI bus 0: empty until something is put on it. */
   readonly pci: PciBus;
+  /** v86's own network card, where it was asked for. */
+  readonly card: V86Card | undefined;
   /** What a trapped access, and the EOI of a wired interrupt, cost on top. */
   readonly exitCost = new ExitCost();
   readonly #emulator: V86Emulator;
@@ -75,6 +80,7 @@ export class Cpu {
   #lastCounter = 0;
   #running = false;
   #destroyed = false;
+  #onFirstAccess: (() => void) | undefined;
   #onEvent: (event: CpuEvent, detail: string) => void = () => {};
   #onSerial: (byte: number) => void = () => {};
 
@@ -103,7 +109,7 @@ export class Cpu {
       disable_keyboard: true,
       disable_mouse: true,
       net_device: {
-        type: "none",
+        type: options.networkCard ? "virtio" : "none",
         relay_url: "fetch",
         router_ip: options.network.routerIp,
         router_mac: options.network.routerMac,
@@ -113,10 +119,10 @@ export class Cpu {
     const loaded = new Promise<void>((resolve) => emulator.add_listener("emulator-loaded", () => resolve()));
     await Promise.race([loaded, failed]);
     checkInternals(emulator);
-    return new Cpu(emulator);
+    return new Cpu(emulator, options);
   }
 
-  private constructor(emulator: V86Emulator) {
+  private constructor(emulator: V86Emulator, options: CpuOptions) {
     const cpu = emulator.v86.cpu;
     this.#emulator = emulator;
     this.#cpu = cpu;
@@ -127,6 +133,7 @@ export class Cpu {
     this.apic = new LocalApic(cpu, () => this.#attend());
     this.router = new V86Router(emulator);
     this.pci = new PciBus(cpu, (cycle) => this.#inside(cycle));
+    this.card = options.networkCard ? new V86Card(emulator, this.exitCost) : undefined;
     this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
     this.#takeOver();
     useMessageChannel(emulator);
@@ -152,6 +159,16 @@ export class Cpu {
     const line = this.#lines[number];
     if (!line) throw new RangeError(`there is no interrupt line ${number}`);
     return line;
+  }
+
+  /** Shows {@link card} to the guest, as device {@link V86_CARD_DEVICE} with its INTA# at a line. */
+  attachCard(line: number): void {
+    this.card?.attach(this.#cpu, this.pci, line);
+  }
+
+  /** Calls back once: at the first access of the guest to anything that was mapped or put on PCI. */
+  onFirstAccess(callback: () => void): void {
+    this.#onFirstAccess = callback;
   }
 
   /** Puts the CPU where a 32-bit boot loader would: flat protected mode, interrupts off, ESI at boot_params. */
@@ -226,9 +243,17 @@ export class Cpu {
     this.#emulator.emulator_bus.send("serial0-input", byte);
   }
 
-  #read(handler: MmioHandler, address: number, size: 1 | 4): number {
+  /** An access begins. */
+  #trap(): void {
     this.exitCost.charge();
     this.#depth += 1;
+    if (this.#onFirstAccess === undefined) return;
+    this.#onFirstAccess();
+    this.#onFirstAccess = undefined;
+  }
+
+  #read(handler: MmioHandler, address: number, size: 1 | 4): number {
+    this.#trap();
     try {
       return handler.read(address >>> 0, size);
     } finally {
@@ -237,8 +262,7 @@ export class Cpu {
   }
 
   #write(handler: MmioHandler, address: number, size: 1 | 2 | 4, value: number): void {
-    this.exitCost.charge();
-    this.#depth += 1;
+    this.#trap();
     try {
       handler.write(address >>> 0, size, value);
     } finally {
@@ -248,8 +272,7 @@ export class Cpu {
 
   /** Anything else that the guest does which device code answers, a configuration cycle for one. */
   #inside<T>(access: () => T): T {
-    this.exitCost.charge();
-    this.#depth += 1;
+    this.#trap();
     try {
       return access();
     } finally {

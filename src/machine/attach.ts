@@ -1,6 +1,6 @@
 /** Puts the machine's devices on a transport and the transport where the guest finds it: windows of a bus, or PCI. */
 import type { Cpu } from "../cpu/cpu.ts";
-import type { InterruptMode } from "../metrics/counters.ts";
+import type { InterruptMode, TransportKind } from "../metrics/counters.ts";
 import { MmioBus } from "../virtio/transport/bus.ts";
 import { type MmioOffer, MmioTransport } from "../virtio/transport/mmio.ts";
 import { PciTransport } from "../virtio/transport/pci.ts";
@@ -8,8 +8,8 @@ import type { VirtioDevice } from "../virtio/types.ts";
 import { DEVICE_LINES, PCI_DEVICES } from "./interrupt-map.ts";
 import { BAR_SIZE, BARS, type DeviceName, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
 
-/** The devices by name. */
-export type Devices = Readonly<Record<DeviceName, VirtioDevice>>;
+/** The devices by name: those that the machine has. */
+export type Devices = Readonly<Partial<Record<DeviceName, VirtioDevice>>>;
 
 /** Each on a window of the virtio bus, where the kernel command line says. */
 export function attachMmio(
@@ -43,8 +43,7 @@ export function attachPci(
 ): Map<DeviceName, PciTransport> {
   const bus = new MmioBus(MEMORY_MAP.pci.base, MEMORY_MAP.pci.size);
   cpu.mapMmio(MEMORY_MAP.pci.base, bus);
-  cpu.pci.reveal(PCI_DEVICES.hostBridge);
-  cpu.pci.reveal(PCI_DEVICES.isaBridge);
+  revealBridges(cpu);
   return forEach(devices, (name, device) => {
     const transport = new PciTransport({
       device,
@@ -62,11 +61,26 @@ export function attachPci(
   });
 }
 
+/** v86's own network card, on PCI in place of ours. */
+export function attachV86Card(cpu: Cpu, transport: TransportKind): void {
+  if (transport !== "pci") revealBridges(cpu);
+  cpu.attachCard(DEVICE_LINES.net0);
+}
+
+/** Without a host bridge Linux does not believe in the bus. */
+function revealBridges(cpu: Cpu): void {
+  cpu.pci.reveal(PCI_DEVICES.hostBridge);
+  cpu.pci.reveal(PCI_DEVICES.isaBridge);
+}
+
 function forEach<T>(
   devices: Devices,
   attach: (name: DeviceName, device: VirtioDevice) => T,
 ): Map<DeviceName, T> {
-  return new Map(
-    (Object.keys(WINDOWS) as DeviceName[]).map((name) => [name, attach(name, devices[name])] as const),
-  );
+  const attached = new Map<DeviceName, T>();
+  for (const name of Object.keys(WINDOWS) as DeviceName[]) {
+    const device = devices[name];
+    if (device) attached.set(name, attach(name, device));
+  }
+  return attached;
 }

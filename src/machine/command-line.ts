@@ -2,6 +2,7 @@
 import type { TransportKind } from "../metrics/counters.ts";
 import { DEVICE_LINES } from "./interrupt-map.ts";
 import { type DeviceName, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import type { NetworkCard } from "./types.ts";
 
 /** What every guest is told, and why. */
 const COMMON = [
@@ -26,20 +27,30 @@ const COMMON = [
 ] as const;
 
 /** How the kernel finds its devices: on mmio it is told, on PCI it looks, the one way there is and without trying it. */
-const DISCOVERY = {
-  mmio: ["pci=off", ...deviceArguments()],
-  pci: ["pci=conf1"],
-} as const satisfies Record<TransportKind, readonly string[]>;
+function discovery(transport: TransportKind, networkCard: NetworkCard): string[] {
+  const names = (Object.keys(WINDOWS) as DeviceName[]).filter(
+    (name) => networkCard === "doorbell" || name !== "net0",
+  );
+  return [
+    transport === "pci" || networkCard === "v86" ? "pci=conf1" : "pci=off",
+    ...(transport === "mmio" ? deviceArguments(names) : []),
+  ];
+}
 
 /** `virtio_mmio.device=<size>@<base>:<irq>` for each device (Linux admin guide, kernel-parameters). */
-export function deviceArguments(): string[] {
-  return (Object.keys(WINDOWS) as DeviceName[]).map(
+export function deviceArguments(names = Object.keys(WINDOWS) as DeviceName[]): string[] {
+  return names.map(
     (name) =>
       `virtio_mmio.device=${WINDOW_SIZE / 1024}K@0x${WINDOWS[name].toString(16)}:${DEVICE_LINES[name]}`,
   );
 }
 
 /** The whole command line; what is appended comes last and so wins. */
-export function commandLine(append = "", transport: TransportKind = "mmio"): string {
-  return [...COMMON, ...DISCOVERY[transport], ...append.split(/\s+/).filter((word) => word !== "")].join(" ");
+export function commandLine(
+  append = "",
+  transport: TransportKind = "mmio",
+  networkCard: NetworkCard = "doorbell",
+): string {
+  const appended = append.split(/\s+/).filter((word) => word !== "");
+  return [...COMMON, ...discovery(transport, networkCard), ...appended].join(" ");
 }

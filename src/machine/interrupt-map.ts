@@ -1,6 +1,8 @@
 /** The interrupt map: every interrupt line of the machine, in one table. */
 import type { MpLine } from "../boot/mp-table.ts";
+import { V86_CARD_DEVICE } from "../cpu/v86-card.ts";
 import type { TransportKind } from "../metrics/counters.ts";
+import type { NetworkCard } from "./types.ts";
 
 /** Lines that our devices use: free on a PC, level-triggered and active high by the MP table. */
 export const DEVICE_LINES = { rng0: 5, spare: 9, net0: 10, console0: 11 } as const;
@@ -38,7 +40,12 @@ export const PCI_INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] =
   })),
 ];
 
-/** The lines of a machine whose devices are on `transport`. */
-export function interruptMap(transport: TransportKind): readonly MpLine[] {
-  return transport === "pci" ? PCI_INTERRUPT_MAP : INTERRUPT_MAP;
+/** The lines of a machine whose devices are on `transport`. v86's card has net0's line, by its own INTA#. */
+export function interruptMap(transport: TransportKind, networkCard: NetworkCard = "doorbell"): readonly MpLine[] {
+  const lines = transport === "pci" ? PCI_INTERRUPT_MAP : INTERRUPT_MAP;
+  if (networkCard === "doorbell") return lines;
+  return [
+    ...lines.filter(({ line }) => line !== DEVICE_LINES.net0),
+    { line: DEVICE_LINES.net0, trigger: "pci-level", device: V86_CARD_DEVICE },
+  ];
 }

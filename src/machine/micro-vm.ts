@@ -8,7 +8,13 @@ import { gunzip } from "../boot/gzip.ts";
 import { type Kernel, parseKernel } from "../boot/kernel.ts";
 import { loadLinux } from "../boot/load.ts";
 import { Cpu, type CpuEvent } from "../cpu/cpu.ts";
-import type { DoorbellMode, InterruptMode, MetricsSnapshot, TransportKind } from "../metrics/counters.ts";
+import type {
+  DeviceMetrics,
+  DoorbellMode,
+  InterruptMode,
+  MetricsSnapshot,
+  TransportKind,
+} from "../metrics/counters.ts";
 import { NETWORK, parseMac } from "../net/addresses.ts";
 import { Capture } from "../net/pcap.ts";
 import { InPagePeer } from "../net/peer.ts";
@@ -19,7 +25,7 @@ import type { MmioTransport } from "../virtio/transport/mmio.ts";
 import type { PciTransport } from "../virtio/transport/pci.ts";
 import type { Clock } from "../virtio/types.ts";
 import { AGENT_PORT_NAME, Agent } from "./agent.ts";
-import { attachMmio, attachPci } from "./attach.ts";
+import { attachMmio, attachPci, attachV86Card } from "./attach.ts";
 import { commandLine } from "./command-line.ts";
 import { interruptMap } from "./interrupt-map.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
@@ -36,6 +42,7 @@ import {
   type SwitchResult,
   type Unsubscribe,
 } from "./types.ts";
+import { type CardServices, cardMetrics, serveOnCard } from "./v86-card.ts";
 
 const MIB = 0x100000;
 const DEFAULT_MEMORY_MIB = 64;
@@ -65,6 +72,7 @@ export class MicroVm {
   readonly #net: NetDevice;
   readonly #console: ConsoleDevice;
   readonly #transports: ReadonlyMap<DeviceName, MmioTransport | PciTransport>;
+  readonly #cardServices: CardServices | undefined;
   readonly #switch: LiveSwitch;
   readonly #agent: Agent;
   readonly #created = CLOCK.now();
@@ -100,6 +108,7 @@ export class MicroVm {
       wasm: options.wasm,
       memoryBytes: memoryMiB * MIB,
       network: { routerIp: NETWORK.peer.ip, routerMac: NETWORK.peer.mac, guestIp: NETWORK.guest.ip },
+      networkCard: options.networkCard === "v86",
     });
     // Whichever fails first is reported; the others must not be left as unhandled rejections.
     archives.catch(() => {});
@@ -136,7 +145,12 @@ export class MicroVm {
     });
     const rng = new RngDevice({ random: (target) => crypto.getRandomValues(target) });
 
-    const devices = { console0: this.#console, net0: this.#net, rng0: rng };
+    const { card } = cpu;
+    if (card) {
+      this.#cardServices = serveOnCard(card);
+      attachV86Card(cpu, this.transport);
+    }
+    const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: rng };
     const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, mode, log) : undefined;
     this.#transports = onMmio ?? attachPci(cpu, devices, mode.interrupts, log);
     this.#switch = new LiveSwitch({
@@ -171,8 +185,8 @@ export class MicroVm {
         kernelName: options.kernel.name,
         kernel,
         initrd,
-        commandLine: commandLine(options.append, this.transport),
-        lines: interruptMap(this.transport),
+        commandLine: commandLine(options.append, this.transport, options.networkCard),
+        lines: interruptMap(this.transport, options.networkCard),
       }),
     );
   }
@@ -213,6 +227,11 @@ export class MicroVm {
   onPhase(callback: (phase: BootPhase) => void): Unsubscribe {
     this.#phaseListeners.add(callback);
     return () => this.#phaseListeners.delete(callback);
+  }
+
+  /** Calls back once, at the guest's first access to one of its devices: a register, or PCI configuration. */
+  onFirstAccess(callback: () => void): void {
+    this.#cpu.onFirstAccess(callback);
   }
 
   /** Calls back when the machine stops by itself: the guest halted or reset, or the emulated CPU failed. */
@@ -270,16 +289,21 @@ export class MicroVm {
 
   /** All counters at this moment. */
   metrics(): MetricsSnapshot {
-    const devices = Object.fromEntries(
+    const devices: Record<string, DeviceMetrics> = Object.fromEntries(
       [...this.#transports].map(([name, transport]) => [name, transport.metrics()]),
     );
+    const { card } = this.#cpu;
+    if (card) devices.net0 = cardMetrics(card);
     return {
       wallMs: CLOCK.now() - this.#created,
       guestInstructions: this.#cpu.instructions,
       switches: this.#switch.completed,
       ioapicEois: Object.values(devices).reduce((sum, { interrupts }) => sum + interrupts.wired, 0),
       exitCostNs: this.#cpu.exitCost.nanoseconds,
-      peer: { transactions: this.#peer.counters.services["request-response"]?.transactions ?? 0 },
+      peer: {
+        transactions:
+          (this.#cardServices ?? this.#peer.counters.services["request-response"])?.transactions ?? 0,
+      },
       devices,
     };
   }

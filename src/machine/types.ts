@@ -14,6 +14,9 @@ export interface NamedBytes {
 /** How far a start has come. Phases come in this order; "network" and "ready" need our guest image. */
 export type BootPhase = "created" | "started" | "kernel" | "console" | "network" | "ready";
 
+/** Ours, or that of the emulated PC. */
+export type NetworkCard = "doorbell" | "v86";
+
 /** Options of {@link MicroVm.create}. */
 export interface MicroVmOptions {
   /** v86's WebAssembly module: its bytes (build/v86.wasm of the v86 package). */
@@ -32,6 +35,11 @@ export interface MicroVmOptions {
   readonly interrupts?: InterruptMode;
   /** Default "per-queue", which is all there is on PCI. */
   readonly doorbell?: DoorbellMode;
+  /**
+   * Whose network card the guest has. Default "doorbell", ours. "v86", for comparison: v86's own virtio-net on PCI with
+   * v86's router behind it; our console and entropy source stay where `transport` says.
+   */
+  readonly networkCard?: NetworkCard;
   /**
    * Whether the guest may reach the web: TCP port 80 at any address goes through the platform's fetch, as far as that
    * lets it. Default false: a guest then reaches nothing outside of its machine.

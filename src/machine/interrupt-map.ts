@@ -41,7 +41,10 @@ export const PCI_INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] =
 ];
 
 /** The lines of a machine whose devices are on `transport`. v86's card has net0's line, by its own INTA#. */
-export function interruptMap(transport: TransportKind, networkCard: NetworkCard = "doorbell"): readonly MpLine[] {
+export function interruptMap(
+  transport: TransportKind,
+  networkCard: NetworkCard = "doorbell",
+): readonly MpLine[] {
   const lines = transport === "pci" ? PCI_INTERRUPT_MAP : INTERRUPT_MAP;
   if (networkCard === "doorbell") return lines;
   return [

@@ -14,6 +14,7 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes?: ArrayBufferView | ArrayBuffer, options?: { stream?: boolean }): string;
 }
+// biome-ignore lint/style/noNamespace: the platform has it as one, and a declaration has to follow
 declare namespace WebAssembly {
   function instantiate(
     bytes: Uint8Array | ArrayBuffer,

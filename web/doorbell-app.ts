@@ -10,10 +10,13 @@ import "./doorbell-panel.ts";
 import "./doorbell-progress.ts";
 import "./doorbell-runs.ts";
 import "./doorbell-segmented.ts";
+import "./doorbell-table.ts";
 import "./doorbell-terminal.ts";
 import type { LeaveTerminalEvent } from "./doorbell-terminal.ts";
+import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
-import type { MachineStore, PageState } from "./store.ts";
+import type { PageState } from "./page-state.ts";
+import type { MachineStore } from "./store.ts";
 import { StoreController } from "./store-controller.ts";
 import { currentTheme, setTheme, type Theme } from "./theme.ts";
 
@@ -37,6 +40,7 @@ export class DoorbellApp extends LitElement {
     const { store } = this;
     const { state } = store;
     // Where Linux has printed something, that stays in view.
+    const modelled = modelledExitCost(state.exitCostNs);
     const covered = state.stage === "downloading" || state.stage === "failed";
     const strip = state.stage === "booting" || state.stage === "stopped";
     return html`
@@ -45,13 +49,14 @@ export class DoorbellApp extends LitElement {
         <h1>${logo}Doorbell</h1>
         <p>A real Linux microVM in this page, built to show how a guest and its devices talk.</p>
         <div class="end">
+          ${modelled === undefined ? nothing : html`<strong class="modelled" id="modelled">${modelled}</strong>`}
           <span class="stage ${state.stage}" id="stage">${stageText(state)}</span>
           <button type="button" class="quiet" popovertarget="explain">What am I looking at?</button>
           <button type="button" class="quiet" @click=${this.#nextTheme}>Theme: ${currentTheme()}</button>
         </div>
         ${explanation}
       </header>
-      <doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store}></doorbell-controls>
+      <doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store} @open-table=${this.#openTable}></doorbell-controls>
       <main class="terminal card" @leave-terminal=${this.#leave}>
         <doorbell-terminal .store=${store} ?inert=${covered}></doorbell-terminal>
         <doorbell-progress .store=${store} ?hidden=${!covered && !strip} ?strip=${strip}></doorbell-progress>
@@ -64,11 +69,12 @@ export class DoorbellApp extends LitElement {
       </section>
       <footer class="footer">
         <span>
-          Emulated CPU (v86): a trapped access costs about 0.1 microsecond here. Counts per transaction do not depend on
-          that.
+          Emulated CPU (v86): a trapped access costs about 0.1 &micro;s here, 1 to 2 &micro;s on hardware virtualisation.
+          Counts per transaction do not depend on that.
         </span>
         <span>Documentation: docs/ in the repository</span>
       </footer>
+      <doorbell-table .store=${store}></doorbell-table>
       <div class="hidden-text" role="status" id="announcement">${state.announcement}</div>
       <div class="notice" role="alert" id="notice">
         ${
@@ -97,13 +103,18 @@ export class DoorbellApp extends LitElement {
     this.querySelector<HTMLElement>(event.backwards ? "#controls" : "#panel")?.focus();
   }
 
+  #openTable(): void {
+    this.querySelector("doorbell-table")?.show();
+  }
+
   #nextTheme(): void {
     setTheme(NEXT_THEME[currentTheme()]);
     this.requestUpdate();
   }
 }
 
-function stageText({ stage, phases }: PageState): string {
+function stageText({ stage, phases, comparison }: PageState): string {
+  if (comparison.stage !== "idle") return "Paused while the table is measured";
   switch (stage) {
     case "downloading":
       return "Downloading";

@@ -1,23 +1,36 @@
-/** The controls: interrupt and doorbell mode, tcp_rr, pause, restart, capture. */
-import { css, html, LitElement } from "lit";
-import type { DoorbellMode, InterruptMode } from "../src/index.ts";
+/** The controls: interrupt and doorbell mode, tcp_rr, the table, pause, transport and restart, capture. */
+import { css, html, LitElement, nothing } from "lit";
+import { live } from "lit/directives/live.js";
+import type { DoorbellMode, InterruptMode, TransportKind } from "../src/index.ts";
+import { saveFile } from "./save-file.ts";
 import "./doorbell-hint.ts";
 import type { ChooseEvent, Segment } from "./doorbell-segmented.ts";
 import { TERMS } from "./glossary.ts";
+import { rememberOption } from "./page-options.ts";
+import { needsRestart, type PageState } from "./page-state.ts";
 import { RUN_SECONDS } from "./rr-run.ts";
 import { sharedStyles } from "./shared-styles.ts";
 import type { MachineStore } from "./store.ts";
 import { StoreController } from "./store-controller.ts";
-import { DOORBELL_NAMES, INTERRUPT_NAMES } from "./words.ts";
+import { DOORBELL_NAMES, INTERRUPT_NAMES, TRANSPORT_NAMES } from "./words.ts";
 
-const INTERRUPTS: readonly Segment[] = (["wired", "msi"] as const).map((value) => ({
-  value,
-  label: INTERRUPT_NAMES[value],
-}));
+const interrupts = (transport: TransportKind): readonly Segment[] =>
+  (["wired", "msi"] as const).map((value) => ({ value, label: INTERRUPT_NAMES[transport][value] }));
+const INTERRUPTS: Record<TransportKind, readonly Segment[]> = {
+  mmio: interrupts("mmio"),
+  pci: interrupts("pci"),
+};
 const DOORBELLS: readonly Segment[] = (["shared", "per-queue"] as const).map((value) => ({
   value,
   label: DOORBELL_NAMES[value],
 }));
+
+/** The person wants to see the table. */
+export class OpenTableEvent extends Event {
+  constructor() {
+    super("open-table", { bubbles: true, composed: true });
+  }
+}
 
 export class DoorbellControls extends LitElement {
   static override properties = { store: { attribute: false } };
@@ -46,6 +59,32 @@ export class DoorbellControls extends LitElement {
 
       .actions {
         margin-left: auto;
+      }
+
+      .restart {
+        display: flex;
+      }
+
+      .restart button {
+        border-radius: 0 var(--radius) var(--radius) 0;
+      }
+
+      select {
+        min-height: 2rem;
+        padding: 0.1875rem 0.375rem;
+        border: 1px solid var(--line-strong);
+        border-right: 0;
+        border-radius: var(--radius) 0 0 var(--radius);
+        background: var(--surface);
+        color: var(--ink);
+        font: inherit;
+        font-size: 0.8125rem;
+      }
+
+      .note {
+        width: 100%;
+        color: var(--ink-soft);
+        font-size: 0.75rem;
       }
 
       .run {
@@ -92,6 +131,8 @@ export class DoorbellControls extends LitElement {
   override render() {
     const { state } = this.store;
     const usable = state.stage === "running";
+    const measuring = state.comparison.stage !== "idle";
+    const pci = state.started?.transport === "pci";
     const switching = state.switching !== undefined;
     return html`
       <div class="group">
@@ -101,10 +142,10 @@ export class DoorbellControls extends LitElement {
         <doorbell-segmented
           id="interrupts"
           label="Interrupts"
-          .segments=${INTERRUPTS}
+          .segments=${INTERRUPTS[state.started?.transport ?? state.transport]}
           .value=${state.interrupts}
           ?busy=${state.switching === "interrupts"}
-          ?disabled=${!usable || state.switching === "doorbell"}
+          ?disabled=${!(usable || pci) || state.switching === "doorbell"}
           @choose=${(event: ChooseEvent) => void this.store.setInterrupts(event.value as InterruptMode)}
         ></doorbell-segmented>
       </div>
@@ -116,32 +157,49 @@ export class DoorbellControls extends LitElement {
           id="doorbell"
           label="Doorbell"
           .segments=${DOORBELLS}
-          .value=${state.doorbell}
+          .value=${pci ? "per-queue" : state.doorbell}
           ?busy=${state.switching === "doorbell"}
-          ?disabled=${!usable || state.switching === "interrupts"}
+          ?disabled=${!usable || pci || state.switching === "interrupts"}
           @choose=${(event: ChooseEvent) => void this.store.setDoorbell(event.value as DoorbellMode)}
         ></doorbell-segmented>
       </div>
       <div class="group actions">
         ${this.#runButton(usable && state.phases.ready !== undefined)}
+        <button type="button" class="button" id="table" @click=${() => this.dispatchEvent(new OpenTableEvent())}>
+          ${measuring ? "Measuring the table" : "Reproduce the table"}
+        </button>
         <button
           type="button"
           class="button"
           id="pause"
-          aria-disabled=${!(usable && !switching) && state.stage !== "paused"}
+          aria-disabled=${measuring || (!(usable && !switching) && state.stage !== "paused")}
           @click=${() => (state.stage === "paused" ? this.store.resume() : this.store.pause())}
         >
           ${state.stage === "paused" ? "Resume" : "Pause"}
         </button>
-        <button
-          type="button"
-          class="button"
-          id="restart"
-          aria-disabled=${state.stage === "downloading"}
-          @click=${() => state.stage !== "downloading" && void this.store.boot()}
-        >
-          Restart
-        </button>
+        <span class="restart">
+          <select
+            id="transport"
+            aria-label="Devices on, at the next restart"
+            title=${TERMS.transport.meaning}
+            .value=${live(state.transport)}
+            @change=${this.#chooseTransport}
+          >
+            ${(["mmio", "pci"] as const).map(
+              (kind) =>
+                html`<option value=${kind} ?selected=${kind === state.transport}>${TRANSPORT_NAMES[kind]}</option>`,
+            )}
+          </select>
+          <button
+            type="button"
+            class=${needsRestart(state) ? "button primary" : "button"}
+            id="restart"
+            aria-disabled=${measuring || state.stage === "downloading"}
+            @click=${() => state.stage !== "downloading" && void this.store.boot()}
+          >
+            Restart
+          </button>
+        </span>
         <button
           type="button"
           class="button"
@@ -153,6 +211,7 @@ export class DoorbellControls extends LitElement {
           Save pcap
         </button>
       </div>
+      ${restartNote(state)}
     `;
   }
 
@@ -178,14 +237,35 @@ export class DoorbellControls extends LitElement {
   #savePcap(): void {
     const bytes = this.store.pcapng();
     if (bytes === undefined) return;
-    const url = URL.createObjectURL(new Blob([new Uint8Array(bytes)], { type: "application/x-pcapng" }));
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = "doorbell.pcapng";
-    link.click();
-    // The browser takes its copy of the URL when the download starts, not when click() returns.
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    saveFile("doorbell.pcapng", "application/x-pcapng", new Uint8Array(bytes));
   }
+
+  #chooseTransport(event: Event): void {
+    if (!(event.target instanceof HTMLSelectElement)) return;
+    const transport: TransportKind = event.target.value === "pci" ? "pci" : "mmio";
+    this.store.setTransport(transport);
+    rememberOption("transport", transport === "mmio" ? undefined : transport);
+  }
+}
+
+/** Why a choice waits for a restart; nothing where none does and none would. */
+function restartNote(state: PageState) {
+  const { started, transport } = state;
+  if (started === undefined) return nothing;
+  const pending = needsRestart(state)
+    ? ` Restart to have the devices on ${TRANSPORT_NAMES[transport]}${
+        transport === "pci" ? ` with ${INTERRUPT_NAMES.pci[state.interrupts]}` : ""
+      }.`
+    : "";
+  if (started.transport === "pci") {
+    return html`<p class="note" id="restart-note">
+      On PCI, interrupts are chosen at a restart, because Linux's virtio-pci driver does not recover from
+      DEVICE_NEEDS_RESET, and each queue always has its own doorbell.${pending}
+    </p>`;
+  }
+  return pending === ""
+    ? nothing
+    : html`<p class="note" id="restart-note">The guest looks for its devices only when it boots.${pending}</p>`;
 }
 
 customElements.define("doorbell-controls", DoorbellControls);

@@ -1,5 +1,6 @@
 /** The two figures that teach, and the machine's pulse beside them. */
 import { css, html, LitElement } from "lit";
+import "./doorbell-exit-cost.ts";
 import "./doorbell-hint.ts";
 import { formatCount, formatRate, formatRatio, NONE } from "./format.ts";
 import { TERMS, type Term } from "./glossary.ts";
@@ -80,10 +81,13 @@ export class DoorbellFigures extends LitElement {
 
       .pulse {
         grid-column: 1 / -1;
+        padding: 0.375rem 0.75rem;
+      }
+
+      dl {
         display: grid;
         grid-template-columns: repeat(4, 1fr);
         margin: 0;
-        padding: 0.375rem 0.75rem;
         gap: 0.125rem 0.5rem;
       }
 
@@ -105,7 +109,7 @@ export class DoorbellFigures extends LitElement {
           font-size: 1.75rem;
         }
 
-        .pulse {
+        dl {
           grid-template-columns: 1fr 1fr;
         }
       }
@@ -130,7 +134,7 @@ export class DoorbellFigures extends LitElement {
         reading?.perTransaction(netInterrupts),
         (average) => average.interrupts,
       )}
-      <dl class="pulse">
+      <div class="pulse"><dl>
         ${entry(TERMS.transactions, `${rate(SERIES_COUNTERS.transactions)}/s`)}
         ${entry(TERMS.mips, reading === undefined ? NONE : formatRate(reading.rate((m) => m.guestInstructions) / 1e6))}
         ${entry(
@@ -139,10 +143,12 @@ export class DoorbellFigures extends LitElement {
         )}
         ${entry(TERMS.dropped, reading === undefined ? NONE : formatCount(reading.current.devices.net0?.net?.dropped ?? 0))}
       </dl>
+      <doorbell-exit-cost .store=${this.store}></doorbell-exit-cost></div>
     `;
   }
 
   #figure(term: Term, now: number | undefined, pick: (average: ModeAverage) => number) {
+    const names = INTERRUPT_SHORT[this.store.state.started?.transport ?? "mmio"];
     return html`<div class="figure">
       <div class="name"><doorbell-hint .name=${term.name} .meaning=${term.meaning}></doorbell-hint></div>
       <div class=${now === undefined ? "value idle" : "value"}>${formatRatio(now)}</div>
@@ -150,7 +156,7 @@ export class DoorbellFigures extends LitElement {
         ${(["wired", "msi"] as const).map((mode) => {
           const average = this.store.history.average(mode);
           return html`<span class=${mode}
-            >${INTERRUPT_SHORT[mode]} <b>${formatRatio(average === undefined ? undefined : pick(average))}</b></span
+            >${names[mode]} <b>${formatRatio(average === undefined ? undefined : pick(average))}</b></span
           >`;
         })}
       </div>

@@ -121,7 +121,8 @@ export class DoorbellPanel extends LitElement {
 
   #exits(reading: Reading, device: DeviceMetrics) {
     const { byRegister } = device.exits;
-    const setUp = Object.keys(byRegister).filter((name) => !HOT_REGISTERS.includes(name));
+    const hot = HOT_REGISTERS[device.transport];
+    const setUp = Object.keys(byRegister).filter((name) => !hot.includes(name));
     const register = (name: string): Row => ({
       term: { name, meaning: REGISTER_TERMS[name] ?? "A register of this device." },
       counter: this.#of((d) => d.exits.byRegister[name] ?? 0),
@@ -129,7 +130,7 @@ export class DoorbellPanel extends LitElement {
     return html`<div>
       ${table("Exits", TERMS.exits, reading, [
         { term: { ...TERMS.exits, name: "All" }, counter: this.#of((d) => d.exits.total), sum: true },
-        ...HOT_REGISTERS.map(register),
+        ...hot.map(register),
         {
           term: TERMS.setup,
           counter: this.#of((d) => setUp.reduce((sum, name) => sum + (d.exits.byRegister[name] ?? 0), 0)),
@@ -188,7 +189,7 @@ const DRIVER_OK = 4;
 function describe(device: DeviceMetrics): string {
   if ((device.status & DRIVER_OK) === 0) return "waiting for its driver";
   const transport = device.transport === "mmio" ? `virtio-mmio version ${device.version}` : "virtio-pci";
-  return `${transport}, ${INTERRUPT_NAMES[device.interrupts.mode]}`;
+  return `${transport}, ${INTERRUPT_NAMES[device.transport][device.interrupts.mode]}`;
 }
 
 /** What a driver did that the device could not serve; nothing is the rule. */

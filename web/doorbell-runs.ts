@@ -1,5 +1,6 @@
 /** The last runs of tcp_rr, side by side: the same load in different modes. */
-import { css, html, LitElement } from "lit";
+import { css, html, LitElement, nothing } from "lit";
+import { modelledExitCost } from "./exit-cost.ts";
 import { formatCount, formatRatio } from "./format.ts";
 import { sharedStyles } from "./shared-styles.ts";
 import type { MachineStore } from "./store.ts";
@@ -14,6 +15,12 @@ export class DoorbellRuns extends LitElement {
     css`
       :host {
         display: block;
+      }
+
+      small {
+        display: block;
+        color: var(--modelled);
+        font-size: 0.6875rem;
       }
 
       .empty {
@@ -55,7 +62,7 @@ export class DoorbellRuns extends LitElement {
       <tbody>
         ${results.map(
           (result) => html`<tr>
-            <th scope="row">${result.mode}</th>
+            <th scope="row">${result.mode}${modelled(result.exitCostNs)}</th>
             <td>${formatCount(result.transactionsPerSecond)}</td>
             <td>${formatCount(result.meanMicroseconds)}</td>
             <td>${formatCount(result.p99Microseconds)}</td>
@@ -66,6 +73,11 @@ export class DoorbellRuns extends LitElement {
       </tbody>
     </table>`;
   }
+}
+
+function modelled(exitCostNs: number) {
+  const words = modelledExitCost(exitCostNs);
+  return words === undefined ? nothing : html`<small>${words}</small>`;
 }
 
 customElements.define("doorbell-runs", DoorbellRuns);

@@ -4,8 +4,9 @@ import { Terminal } from "@xterm/xterm";
 import xtermCss from "@xterm/xterm/css/xterm.css?inline";
 import { css, html, LitElement, nothing, unsafeCSS } from "lit";
 import { OutputQueue } from "./output-queue.ts";
+import type { TerminalSink } from "./page-state.ts";
 import { sharedStyles } from "./shared-styles.ts";
-import type { MachineStore, TerminalSink } from "./store.ts";
+import type { MachineStore } from "./store.ts";
 import { terminalTheme } from "./terminal-theme.ts";
 import { onThemeChange, remember, remembered } from "./theme.ts";
 

@@ -1,4 +1,6 @@
 /** What each number on the page means, in a sentence or two. Shown by doorbell-hint. */
+import type { TransportKind } from "../src/index.ts";
+import { EXIT_COST_SENTENCE } from "./exit-cost.ts";
 
 export interface Term {
   readonly name: string;
@@ -73,6 +75,14 @@ export const TERMS = {
     "Interrupts",
     "Legacy: each device has one wire through the IOAPIC. MSI: each queue has a vector of its own, sent as a message. The switch goes through DEVICE_NEEDS_RESET: the guest's driver freezes the device, resets it, looks again at what is offered, and resumes. Connections stay open.",
   ),
+  exitCost: term(
+    "Exit cost",
+    `${EXIT_COST_SENTENCE} At 0 the model is off. Anything else is a modelled figure, and is marked as such.`,
+  ),
+  transport: term(
+    "Devices on",
+    "What carries virtio between the guest's drivers and the same devices: windows in memory (virtio-mmio), or the PCI bus (virtio-pci). The guest finds its devices once, when it boots, so a change takes effect at the next restart.",
+  ),
   doorbellControl: term(
     "Doorbell",
     "Shared: the driver writes the queue's number to one register, QueueNotify. Per queue: each queue has an address of its own, so the address alone says which queue is meant.",
@@ -107,16 +117,17 @@ export const REGISTER_TERMS: Readonly<Record<string, string>> = {
   MsiAddressHigh: "Staged message address, upper half.",
   MsiData: "Staged message data.",
   ConfigGeneration: "Changes whenever the configuration space does.",
+  isr: "Read by the driver in the handler of INTx, to learn whether the wire is meant for it; the read itself lowers the wire. Not used with MSI-X.",
+  MsixTable: "The table of messages and its pending bits, in the device's memory.",
+  PciConfig: "The device's PCI configuration space.",
   Other: "Accesses to offsets without a register.",
 };
 
 /** Registers on the path of every packet; all others are for set-up. */
-export const HOT_REGISTERS: readonly string[] = [
-  "QueueNotify",
-  "Doorbell",
-  "InterruptStatus",
-  "InterruptACK",
-];
+export const HOT_REGISTERS: Readonly<Record<TransportKind, readonly string[]>> = {
+  mmio: ["QueueNotify", "Doorbell", "InterruptStatus", "InterruptACK"],
+  pci: ["Doorbell", "isr"],
+};
 
 /** What vector `index` of a device of `type` is for: 0 is configuration, i + 1 is queue i. */
 export function vectorName(type: string, index: number): string {

@@ -7,6 +7,7 @@ const LINE =
 describe("the report of tcp_rr", () => {
   it("is read from its JSON", () => {
     expect(parseRrReport(LINE)).toEqual({
+      transactions: 45062,
       transactionsPerSecond: 9012.4,
       meanMicroseconds: 110.2,
       p50Microseconds: 104,

@@ -1,6 +1,8 @@
 /** Joins a source of machines to the app element of the document. */
 import "./doorbell-app.ts";
-import { type MachineSource, MachineStore, readPageOptions } from "./store.ts";
+import { readPageOptions } from "./page-options.ts";
+import type { MachineSource } from "./page-state.ts";
+import { MachineStore } from "./store.ts";
 import { applyTheme } from "./theme.ts";
 import { sentence } from "./words.ts";
 

@@ -6,114 +6,31 @@ import type {
   BootPhase,
   DoorbellMode,
   InterruptMode,
-  MicroVm,
   MicroVmOptions,
   StopReason,
   SwitchResult,
+  TransportKind,
   Unsubscribe,
 } from "../src/index.ts";
-import { type DownloadProgress, Downloads } from "./downloads.ts";
+import { Comparison, NO_COMPARISON } from "./comparison.ts";
+import type { ComparisonSettings } from "./comparison-run.ts";
+import { Downloads } from "./downloads.ts";
+import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { MetricsHistory } from "./metrics-history.ts";
-import { parseRrReport, type RrResult, RUN_COMMAND, summariseRun } from "./rr-run.ts";
-import { DOORBELL_NAMES, INTERRUPT_NAMES, INTERRUPT_SHORT, sentence } from "./words.ts";
-
-/** The part of the machine that the page uses. */
-export type Machine = Pick<
-  MicroVm,
-  | "start"
-  | "pause"
-  | "resume"
-  | "destroy"
-  | "console"
-  | "serial"
-  | "phase"
-  | "onPhase"
-  | "onStop"
-  | "exec"
-  | "interrupts"
-  | "doorbell"
-  | "setInterrupts"
-  | "setDoorbell"
-  | "metrics"
-  | "capture"
-  | "pcapng"
->;
-
-/** Where the machine and its files come from. */
-export interface MachineSource {
-  readonly wasmUrl: string;
-  readonly kernelUrl: string;
-  readonly initramfsUrl: string;
-  create(options: MicroVmOptions): Promise<Machine>;
-  /** Called with each new machine. */
-  onMachine?(machine: Machine): void;
-}
-
-/** The terminal, as the store sees it. */
-export interface TerminalSink {
-  readonly columns: number;
-  readonly rows: number;
-  write(bytes: Uint8Array): void;
-  clear(): void;
-}
-
-export type Stage = "downloading" | "booting" | "running" | "paused" | "stopped" | "failed";
-
-/** Something that went wrong, in words: what happened and what to do. */
-export interface Problem {
-  readonly title: string;
-  readonly detail: string;
-  readonly remedy: string;
-}
-
-export interface PageState {
-  readonly stage: Stage;
-  readonly downloads: readonly DownloadProgress[];
-  /** Milliseconds from the CPU's start to each phase reached. */
-  readonly phases: Readonly<Partial<Record<BootPhase, number>>>;
-  /** The boot takes longer than it ever should. */
-  readonly slow: boolean;
-  /** Why the machine does not run. */
-  readonly problem: Problem | undefined;
-  /** A failure that the machine survived. */
-  readonly notice: string | undefined;
-  /** The last thing worth saying aloud. */
-  readonly announcement: string;
-  /** What the devices offer, or while a switch is in progress what they will. */
-  readonly interrupts: InterruptMode;
-  readonly doorbell: DoorbellMode;
-  readonly switching: "interrupts" | "doorbell" | undefined;
-  readonly run: "idle" | "running" | "cancelling";
-  /** Finished runs, newest first. */
-  readonly results: readonly RrResult[];
-}
+import type { PageOptions } from "./page-options.ts";
+import type { Machine, MachineSource, PageState, Problem, TerminalSink } from "./page-state.ts";
+import { type RrResult, RUN_SECONDS, runRr, summariseRun } from "./rr-run.ts";
+import { DOORBELL_NAMES, INTERRUPT_NAMES, INTERRUPT_SHORT, sentence, TRANSPORT_NAMES } from "./words.ts";
 
 const SAMPLE_MS = 250;
 const RESULTS_KEPT = 4;
 /** A boot takes one to three seconds; after this the page says that something is wrong. */
 const SLOW_BOOT_MS = 20_000;
 
-/** Options of the page itself, from its address: ?interrupts=wired&doorbell=shared&memory=128. */
-export interface PageOptions {
-  readonly interrupts: InterruptMode;
-  readonly doorbell: DoorbellMode;
-  readonly memoryMiB: number | undefined;
-}
-
-/** Reads {@link PageOptions}; what is unknown or out of range is left at its default. */
-export function readPageOptions(search: string): PageOptions {
-  const query = new URLSearchParams(search);
-  const interrupts = query.get("interrupts");
-  const memory = Number(query.get("memory") ?? "");
-  return {
-    interrupts: interrupts === "wired" || interrupts === "legacy" ? "wired" : "msi",
-    doorbell: query.get("doorbell") === "shared" ? "shared" : "per-queue",
-    memoryMiB: Number.isInteger(memory) && memory >= 16 && memory <= 1024 ? memory : undefined,
-  };
-}
-
 export class MachineStore {
+  /** "Reproduce the table". */
+  readonly comparison: Comparison;
   readonly #source: MachineSource;
   readonly #options: PageOptions;
   readonly #downloads: Downloads;
@@ -138,6 +55,10 @@ export class MachineStore {
       { label: "kernel", url: source.kernelUrl },
       { label: "initramfs", url: source.initramfsUrl },
     ]);
+    this.comparison = new Comparison(
+      async (guest) => this.#source.create({ ...(await this.#files()), ...guest }),
+      () => this.#update({ comparison: this.comparison.state }),
+    );
     this.#state = {
       stage: "downloading",
       downloads: this.#downloads.progress,
@@ -146,11 +67,15 @@ export class MachineStore {
       problem: undefined,
       notice: undefined,
       announcement: "",
+      transport: options.transport,
       interrupts: options.interrupts,
       doorbell: options.doorbell,
+      started: undefined,
+      exitCostNs: options.exitCostNs,
       switching: undefined,
       run: "idle",
       results: [],
+      comparison: NO_COMPARISON,
     };
   }
 
@@ -196,6 +121,7 @@ export class MachineStore {
 
   /** Downloads what is missing and starts the machine; a machine that is there goes first. */
   async boot(): Promise<void> {
+    if (this.#state.comparison.stage !== "idle") return;
     const generation = ++this.#generation;
     const stale = () => generation !== this.#generation;
     await this.#dispose();
@@ -208,20 +134,23 @@ export class MachineStore {
       problem: undefined,
       notice: undefined,
       switching: undefined,
+      started: undefined,
       run: "idle",
     });
     this.#sampled.forEach((callback) => void callback());
     try {
-      const [wasm, kernel, initramfs] = await this.#downloads.run(() => this.#reportDownloads());
-      if (stale() || wasm === undefined || kernel === undefined || initramfs === undefined) return;
+      const files = await this.#files();
+      if (stale()) return;
       this.#update({ stage: "booting", downloads: this.#downloads.progress });
       this.#announce("Everything is downloaded. Linux starts.");
+      const { transport, interrupts, doorbell, exitCostNs } = this.#state;
       const machine = await this.#source.create({
-        wasm,
-        kernel: { name: this.#source.kernelUrl, bytes: kernel },
-        initrd: [{ name: this.#source.initramfsUrl, bytes: initramfs }],
-        interrupts: this.#state.interrupts,
-        doorbell: this.#state.doorbell,
+        ...files,
+        transport,
+        interrupts,
+        // On PCI each queue has its own, whatever is chosen for MMIO.
+        ...(transport === "pci" ? {} : { doorbell }),
+        exitCostNs,
         terminal: { columns: this.#terminal?.columns ?? 80, rows: this.#terminal?.rows ?? 24 },
         ...(this.#options.memoryMiB === undefined ? {} : { memoryMiB: this.#options.memoryMiB }),
       });
@@ -251,19 +180,25 @@ export class MachineStore {
   }
 
   resume(): void {
-    if (this.#state.stage !== "paused") return;
+    if (this.#state.stage !== "paused" || this.#state.comparison.stage !== "idle") return;
     this.#machine?.resume();
     this.#update({ stage: "running" });
     this.#announce("Running.");
   }
 
+  /** Live on MMIO; on PCI the choice waits for the next start. */
   setInterrupts(mode: InterruptMode): Promise<void> {
     if (mode === this.#state.interrupts) return Promise.resolve();
+    if (this.#state.started?.transport === "pci") {
+      this.#update({ interrupts: mode });
+      this.#announce(`${INTERRUPT_NAMES.pci[mode]} takes effect at the next restart.`);
+      return Promise.resolve();
+    }
     return this.#switch(
       "interrupts",
-      INTERRUPT_NAMES[mode],
+      INTERRUPT_NAMES.mmio[mode],
       { interrupts: mode },
-      INTERRUPT_SHORT[mode],
+      INTERRUPT_SHORT.mmio[mode],
       (m) => m.setInterrupts(mode),
     );
   }
@@ -276,6 +211,21 @@ export class MachineStore {
     );
   }
 
+  /** Chooses what carries virtio at the next start. */
+  setTransport(transport: TransportKind): void {
+    this.#update({ transport });
+    if (this.#state.started !== undefined && this.#state.started.transport !== transport) {
+      this.#announce(`${TRANSPORT_NAMES[transport]} takes effect at the next restart.`);
+    }
+  }
+
+  /** Sets the exit-cost model, live. */
+  setExitCost(nanoseconds: number): void {
+    this.#machine?.setExitCost(nanoseconds);
+    this.#update({ exitCostNs: nanoseconds });
+    this.#announce(modelledExitCost(nanoseconds) ?? "The exit-cost model is off.");
+  }
+
   /** Runs tcp_rr in the guest and keeps its result. */
   async runTcpRr(): Promise<void> {
     const machine = this.#machine;
@@ -283,40 +233,23 @@ export class MachineStore {
     const generation = this.#generation;
     this.#update({ run: "running", notice: undefined });
     this.#announce("tcp_rr runs.");
-    const decoder = new TextDecoder();
-    let output = "";
-    let errors = "";
     const cancel = new AbortController();
     this.#cancel = cancel;
-    const before = machine.metrics();
-    const modeBefore = this.#state.interrupts;
+    const before = this.#runMode();
     try {
-      const status = await machine.exec(RUN_COMMAND, {
-        signal: cancel.signal,
-        // What a guest prints is bounded here: its result is one line.
-        onStdout: (bytes) => {
-          if (output.length < 65_536) output += decoder.decode(bytes, { stream: true });
-        },
-        onStderr: (bytes) => {
-          if (errors.length < 4096) errors += new TextDecoder().decode(bytes);
-        },
-      });
-      if (generation !== this.#generation) return;
-      const report = parseRrReport(output);
-      if (cancel.signal.aborted) {
-        this.#announce("tcp_rr was cancelled.");
-      } else if (status !== 0 || report === undefined) {
-        const reason = errors.trim().split("\n").at(-1) || `it ended with status ${status}`;
-        this.#update({ notice: `tcp_rr gave no result: ${sentence(reason)}` });
-      } else {
-        this.#keepResult(summariseRun(report, before, machine.metrics(), this.#runMode(modeBefore)));
-      }
+      const run = await runRr(machine, RUN_SECONDS, cancel.signal);
+      if (generation !== this.#generation || cancel.signal.aborted) return;
+      const after = this.#runMode();
+      this.#keepResult(summariseRun(run, before === after ? after : `${before}, then ${after}`));
     } catch (error) {
-      if (generation === this.#generation) {
-        this.#update({ notice: `tcp_rr could not be run: ${sentence(error)}` });
+      if (generation === this.#generation && !cancel.signal.aborted) {
+        this.#update({ notice: `tcp_rr gave no result: ${sentence(error)}` });
       }
     } finally {
-      if (generation === this.#generation) this.#update({ run: "idle" });
+      if (generation === this.#generation) {
+        this.#update({ run: "idle" });
+        if (cancel.signal.aborted) this.#announce("tcp_rr was cancelled.");
+      }
     }
   }
 
@@ -341,10 +274,41 @@ export class MachineStore {
     this.#update({ notice });
   }
 
-  #runMode(before: InterruptMode): string {
-    const after = this.#state.interrupts;
-    const name = INTERRUPT_SHORT[after];
-    return before === after ? name : `${INTERRUPT_SHORT[before]}, then ${name}`;
+  /** Whether the table can be measured now. */
+  get canCompare(): boolean {
+    const { stage, run, switching, comparison } = this.#state;
+    const settled = stage === "running" || stage === "paused" || stage === "stopped";
+    return settled && run === "idle" && switching === undefined && comparison.stage === "idle";
+  }
+
+  /** Measures the table with the exit cost that is set. The visible guest is paused meanwhile. */
+  async compare(settings: Omit<ComparisonSettings, "exitCostNs">): Promise<void> {
+    if (!this.canCompare) return;
+    const resume = this.#state.stage === "running";
+    this.pause();
+    await this.comparison.run({ ...settings, exitCostNs: this.#state.exitCostNs });
+    if (resume) this.resume();
+  }
+
+  /** What a machine is made of; downloads what is missing. */
+  async #files(): Promise<Pick<MicroVmOptions, "wasm" | "kernel" | "initrd">> {
+    const [wasm, kernel, initramfs] = await this.#downloads.run(() => this.#reportDownloads());
+    if (wasm === undefined || kernel === undefined || initramfs === undefined) {
+      throw new Error("A file is missing.");
+    }
+    return {
+      wasm,
+      kernel: { name: this.#source.kernelUrl, bytes: kernel },
+      initrd: [{ name: this.#source.initramfsUrl, bytes: initramfs }],
+    };
+  }
+
+  /** What the network card uses, in the words of the results. */
+  #runMode(): string {
+    const { started, interrupts } = this.#state;
+    return started?.transport === "pci"
+      ? INTERRUPT_SHORT.pci[started.interrupts]
+      : INTERRUPT_SHORT.mmio[interrupts];
   }
 
   #keepResult(result: RrResult): void {
@@ -390,6 +354,7 @@ export class MachineStore {
   #adopt(machine: Machine): void {
     this.#machine = machine;
     this.#source.onMachine?.(machine);
+    this.#update({ started: { transport: machine.transport, interrupts: machine.interrupts } });
     const started = performance.now();
     const reach = (phase: BootPhase) => {
       this.#update({

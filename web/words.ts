@@ -1,8 +1,16 @@
 /** The page's words for the machine's states. */
-import type { BootPhase, DoorbellMode, InterruptMode } from "../src/index.ts";
+import type { BootPhase, DoorbellMode, InterruptMode, TransportKind } from "../src/index.ts";
 
-export const INTERRUPT_NAMES: Record<InterruptMode, string> = { wired: "Legacy (wired)", msi: "MSI" };
-export const INTERRUPT_SHORT: Record<InterruptMode, string> = { wired: "Legacy", msi: "MSI" };
+/** On PCI the same two ways have names of their own. */
+export const INTERRUPT_NAMES: Record<TransportKind, Record<InterruptMode, string>> = {
+  mmio: { wired: "Legacy (wired)", msi: "MSI" },
+  pci: { wired: "INTx (wired)", msi: "MSI-X" },
+};
+export const INTERRUPT_SHORT: Record<TransportKind, Record<InterruptMode, string>> = {
+  mmio: { wired: "Legacy", msi: "MSI" },
+  pci: { wired: "PCI INTx", msi: "PCI MSI-X" },
+};
+export const TRANSPORT_NAMES: Record<TransportKind, string> = { mmio: "MMIO", pci: "PCI" };
 export const DOORBELL_NAMES: Record<DoorbellMode, string> = { shared: "Shared", "per-queue": "Per queue" };
 
 /** Boot phases in their order, as steps that a person can follow. "created" is over before anything can be seen. */

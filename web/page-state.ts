@@ -1,0 +1,103 @@
+/** What the page's parts know of one another: the machine as the page uses it, the terminal, and the page's one state. */
+import type {
+  BootPhase,
+  DoorbellMode,
+  InterruptMode,
+  MicroVm,
+  MicroVmOptions,
+  TransportKind,
+} from "../src/index.ts";
+import type { ComparisonState } from "./comparison.ts";
+import type { DownloadProgress } from "./downloads.ts";
+import type { RrResult } from "./rr-run.ts";
+
+/** The part of the machine that the page uses. */
+export type Machine = Pick<
+  MicroVm,
+  | "start"
+  | "pause"
+  | "resume"
+  | "destroy"
+  | "console"
+  | "serial"
+  | "phase"
+  | "onPhase"
+  | "onStop"
+  | "exec"
+  | "interrupts"
+  | "doorbell"
+  | "setInterrupts"
+  | "setDoorbell"
+  | "metrics"
+  | "capture"
+  | "pcapng"
+  | "stopCapture"
+  | "transport"
+  | "setExitCost"
+>;
+
+/** Where the machine and its files come from. */
+export interface MachineSource {
+  readonly wasmUrl: string;
+  readonly kernelUrl: string;
+  readonly initramfsUrl: string;
+  create(options: MicroVmOptions): Promise<Machine>;
+  /** Called with each new machine. */
+  onMachine?(machine: Machine): void;
+}
+
+/** The terminal, as the store sees it. */
+export interface TerminalSink {
+  readonly columns: number;
+  readonly rows: number;
+  write(bytes: Uint8Array): void;
+  clear(): void;
+}
+
+export type Stage = "downloading" | "booting" | "running" | "paused" | "stopped" | "failed";
+
+/** Something that went wrong, in words: what happened and what to do. */
+export interface Problem {
+  readonly title: string;
+  readonly detail: string;
+  readonly remedy: string;
+}
+
+export interface PageState {
+  readonly stage: Stage;
+  readonly downloads: readonly DownloadProgress[];
+  /** Milliseconds from the CPU's start to each phase reached. */
+  readonly phases: Readonly<Partial<Record<BootPhase, number>>>;
+  /** The boot takes longer than it ever should. */
+  readonly slow: boolean;
+  /** Why the machine does not run. */
+  readonly problem: Problem | undefined;
+  /** A failure that the machine survived. */
+  readonly notice: string | undefined;
+  /** The last thing worth saying aloud. */
+  readonly announcement: string;
+  /** What carries virtio at the next start. */
+  readonly transport: TransportKind;
+  /**
+   * What the devices offer, or while a switch is in progress what they will. On PCI, where nothing can be switched
+   * live: what they will offer at the next start.
+   */
+  readonly interrupts: InterruptMode;
+  readonly doorbell: DoorbellMode;
+  /** What the machine that is there was started with; undefined while there is none. */
+  readonly started: { readonly transport: TransportKind; readonly interrupts: InterruptMode } | undefined;
+  /** The exit-cost model, in nanoseconds; 0 is off. */
+  readonly exitCostNs: number;
+  readonly switching: "interrupts" | "doorbell" | undefined;
+  readonly run: "idle" | "running" | "cancelling";
+  /** Finished runs, newest first. */
+  readonly results: readonly RrResult[];
+  /** "Reproduce the table". */
+  readonly comparison: ComparisonState;
+}
+
+/** Whether a choice waits for the next start. */
+export function needsRestart({ started, transport, interrupts }: PageState): boolean {
+  if (started === undefined) return false;
+  return transport !== started.transport || (transport === "pci" && interrupts !== started.interrupts);
+}

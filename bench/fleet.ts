@@ -1,0 +1,92 @@
+/** The measured machines of one run: booted one after the other, and never two of them running at a time. */
+import { type ColumnName, column } from "./columns.ts";
+import { BenchMachine, MachineError } from "./machine.ts";
+import type { BootMoment } from "./protocol.ts";
+import { isSettled } from "./statistics.ts";
+
+/** Writes a line of progress. */
+export type Progress = (line: string) => void;
+
+export interface FleetMachine {
+  readonly name: ColumnName;
+  readonly machine: BenchMachine;
+  readonly moments: readonly BootMoment[];
+}
+
+/**
+ * Boots a machine for each column and leaves it paused. A column that this build does not have, or that does not come
+ * up, is left out with a note.
+ */
+export async function bootFleet(
+  names: readonly ColumnName[],
+  notes: string[],
+  progress: Progress,
+): Promise<FleetMachine[]> {
+  const fleet: FleetMachine[] = [];
+  for (const name of names) {
+    progress(`${name}: booting`);
+    const booted = await bootOne(name);
+    if (typeof booted === "string") {
+      notes.push(`${name} is left out: ${booted}`);
+      progress(`${name} is left out: ${booted}`);
+      continue;
+    }
+    await booted.machine.calls.pause();
+    fleet.push(booted);
+  }
+  if (fleet.length === 0) throw new MachineError("There is nothing to measure: every column was left out.");
+  return fleet;
+}
+
+/** A running machine, or why there is none. */
+export async function bootOne(name: ColumnName): Promise<FleetMachine | string> {
+  const { options } = column(name);
+  const machine = new BenchMachine();
+  try {
+    const { moments, metrics } = await machine.calls.boot(options);
+    const wanted = options.transport ?? (options.networkCard === "v86" ? "pci" : "mmio");
+    if (metrics.devices.net0?.transport === wanted) return { name, machine, moments };
+    await machine.end();
+    return "this build does not have it.";
+  } catch (error) {
+    await machine.end();
+    return (error as Error).message;
+  }
+}
+
+/** Lets one machine run while `work` lasts. */
+export async function alone<T>(
+  { machine }: FleetMachine,
+  work: (machine: BenchMachine) => Promise<T>,
+): Promise<T> {
+  await machine.calls.resume();
+  try {
+    return await work(machine);
+  } finally {
+    await machine.calls.pause().catch(() => {});
+  }
+}
+
+/** The guest's kernel; all columns have the same. */
+export async function kernelOf([first]: readonly FleetMachine[]): Promise<string> {
+  if (!first) return "unknown";
+  return alone(first, async (machine) => (await machine.run("uname -r")).stdout.trim());
+}
+
+/** Throughput has settled when two windows of a second differ by less than this part... */
+export const SETTLED_WITHIN = 0.05;
+/** ...or after so many windows. */
+export const WARM_UP_WINDOWS = 15;
+
+export interface WarmUp {
+  /** Rates of the windows, in order. */
+  readonly rates: readonly number[];
+  readonly settled: boolean;
+}
+
+/** Runs windows of a second until their rates have settled. */
+export async function warmUp(window: () => Promise<number>): Promise<WarmUp> {
+  const rates: number[] = [];
+  while (rates.length < WARM_UP_WINDOWS && !isSettled(rates, SETTLED_WITHIN)) rates.push(await window());
+  return { rates, settled: isSettled(rates, SETTLED_WITHIN) };
+}

@@ -6,6 +6,7 @@ import {
   type ComparisonResult,
   columnFigures,
   explanations,
+  remarks,
   spreadText,
 } from "./comparison-report.ts";
 import { GUEST_MEMORY_MIB, type Measurement } from "./comparison-run.ts";
@@ -36,7 +37,7 @@ export function toJson(result: ComparisonResult, context: ExportContext): string
     complete: result.complete,
     modelledExitCostNs: settings.exitCostNs,
     ...(modelled === undefined ? {} : { exitCost: modelled }),
-    notes: result.notes,
+    notes: remarks(result),
     columns: columnFigures(measurements).map(
       ({ name, rate, ratio, byRegister, seed, seedRatio, ...figures }) => ({
         name,
@@ -52,6 +53,7 @@ export function toJson(result: ComparisonResult, context: ExportContext): string
     ),
     againstSeed: againstSeed(measurements),
     explanations: explanations(result),
+    warmUp: result.warmUp,
     measurements,
   };
   return `${JSON.stringify(report, undefined, 2)}\n`;
@@ -117,7 +119,7 @@ export function toMarkdown(result: ComparisonResult, context: ExportContext): st
     .join("\n");
   return `${[
     `# tcp_rr, 32-byte requests, 1024-byte responses${modelled === undefined ? "" : `: ${modelled}`}`,
-    `${settings.rounds} rounds of ${settings.seconds} s in the page${result.complete ? "" : ", cancelled before the end"}, ${result.date}, ` +
+    `${settings.rounds} ${settings.rounds === 1 ? "round" : "rounds"} of ${settings.seconds} s in the page${result.complete ? "" : ", cancelled before the end"}, ${result.date}, ` +
       `${context.logicalProcessors} logical processors, guests of ${GUEST_MEMORY_MIB} MiB, ${context.userAgent}. ` +
       "Exits, interrupts and EOIs are the network card's, per transaction.",
     table,
@@ -127,7 +129,9 @@ export function toMarkdown(result: ComparisonResult, context: ExportContext): st
     explanations(result)
       .map((text) => `- ${text}`)
       .join("\n"),
-    result.notes.map((note) => `Note: ${note}`).join("\n"),
+    remarks(result)
+      .map((note) => `Note: ${note}`)
+      .join("\n"),
   ]
     .filter((part) => part !== "")
     .join("\n\n")}\n`;

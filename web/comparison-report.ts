@@ -1,8 +1,14 @@
 /** What a comparison amounts to: figures by column, the seed's ratios beside ours, and a sentence for each difference. */
 import { BASE_COLUMN, type Column, column, SEED, type SeedColumn } from "../bench/columns.ts";
-import { mean, median, pairedRatio, type Spread, spread } from "../bench/statistics.ts";
+import { isSettled, mean, median, pairedRatio, type Spread, spread } from "../bench/statistics.ts";
 import { COLUMN_SHORT, TABLE_COLUMNS, type TableColumn } from "./comparison-columns.ts";
-import type { ComparisonSettings, Measurement, PerTransaction } from "./comparison-run.ts";
+import {
+  type ComparisonSettings,
+  type Measurement,
+  type PerTransaction,
+  SETTLED_WITHIN,
+  WARM_UP_WINDOWS,
+} from "./comparison-run.ts";
 import { microseconds, modelledExitCost } from "./exit-cost.ts";
 
 /** A comparison, finished or cancelled half-way. */
@@ -14,6 +20,7 @@ export interface ComparisonResult {
   readonly complete: boolean;
   readonly notes: readonly string[];
   readonly measurements: readonly Measurement[];
+  readonly warmUp: Readonly<Partial<Record<TableColumn, readonly number[]>>>;
 }
 
 /** A column's figures: medians over its rounds. */
@@ -35,6 +42,8 @@ export interface ColumnFigures {
 
 /** An access to a register of this CPU, without the model (docs/benchmarks.md: bench access). */
 const ACCESS_MICROSECONDS = 0.1;
+/** Rounds that are further apart than this part of their median were measured on a busy computer. */
+const NOISY = 0.2;
 /** Figures per transaction that differ by less are the same. */
 const SAME = 0.05;
 
@@ -105,6 +114,26 @@ export function againstSeed(measurements: readonly Measurement[]): SeedCompariso
   ];
 }
 
+/** What a reader of the figures should know. */
+export function remarks({ notes, warmUp, measurements }: ComparisonResult): string[] {
+  const names = (of: readonly TableColumn[]) => of.map((name) => COLUMN_SHORT[name]).join(", ");
+  const unsettled = TABLE_COLUMNS.filter((name) => !isSettled(warmUp[name] ?? [1, 1], SETTLED_WITHIN));
+  const noisy = columnFigures(measurements).filter(
+    ({ rate }) => rate.most - rate.least > NOISY * rate.median,
+  );
+  return [
+    ...notes,
+    ...(unsettled.length > 0
+      ? [`Not settled after ${WARM_UP_WINDOWS} s of warm-up: ${names(unsettled)}.`]
+      : []),
+    ...(noisy.length > 0
+      ? [
+          `Rounds far apart, as on a busy computer: ${names(noisy.map(({ name }) => name))}. The counts per transaction do not depend on that.`,
+        ]
+      : []),
+  ];
+}
+
 /** What is compared with what. */
 const PAIRS: readonly (readonly [TableColumn, TableColumn])[] = [
   ["mmio-msi", "mmio-wired"],
@@ -137,11 +166,15 @@ function explain(a: ColumnFigures, b: ColumnFigures, ratio: Spread): string {
     change("interrupts", left.interrupts, right.interrupts),
     change("IOAPIC EOIs", left.ioapicEois, right.ioapicEois),
   ].join(", ");
-  const apart = ratio.least > 1 || ratio.most < 1;
+  const doubt =
+    a.rates.length < 2 || b.rates.length < 2
+      ? "; one round says little about rates"
+      : ratio.least > 1 || ratio.most < 1
+        ? ""
+        : "; the rounds do not tell the two apart";
   return (
     `${COLUMN_SHORT[a.name]} makes ${spreadText(ratio)} times the transactions of ${COLUMN_SHORT[b.name]}, ` +
-    `with, for each transaction, ${changes}` +
-    (apart || a.rates.length < 2 ? "." : "; the rounds do not tell the two apart.")
+    `with, for each transaction, ${changes}${doubt}.`
   );
 }
 

@@ -11,8 +11,8 @@ import { type RrReport, type RrRun, runRr } from "./rr-run.ts";
 /** Memory of each measured guest. The page holds all of it, for up to three guests beside the visible one. */
 export const GUEST_MEMORY_MIB = 32;
 /** Warm-up: windows of a second until two differ by less than this part, or so many of them. */
-const SETTLED_WITHIN = 0.05;
-const WARM_UP_WINDOWS = 5;
+export const SETTLED_WITHIN = 0.05;
+export const WARM_UP_WINDOWS = 6;
 /** Not counted, before each measurement: after a pause caches are cold and the guest's clock has jumped. */
 const LEAD_IN_SECONDS = 0.5;
 const BOOT_LIMIT_MS = 120_000;
@@ -92,6 +92,8 @@ export interface ComparisonRunOptions {
 
 export class ComparisonRun {
   readonly measurements: Measurement[] = [];
+  /** Transactions per second of each column's warm-up, window by window. */
+  readonly warmUp: Partial<Record<TableColumn, readonly number[]>> = {};
   /** Things that a reader of the figures should know. */
   readonly notes: string[] = [];
   readonly #settings: ComparisonSettings;
@@ -140,12 +142,17 @@ export class ComparisonRun {
    * an Error whose message is a sentence; what was measured until then stays in `measurements`.
    */
   async run(): Promise<void> {
+    const cancelled = new Promise<never>((_, reject) => {
+      this.#signal.addEventListener("abort", () => reject(new CancelledError("The run was cancelled.")));
+    });
+    cancelled.catch(() => {});
     try {
       for (const [index, step] of this.#steps.entries()) {
         this.#current = index;
         this.#began = performance.now();
         this.#onChange();
-        await this.#unlessAborted(step.perform());
+        // A step that is abandoned goes on until its guest is destroyed, which fails it; nobody hears of that.
+        await Promise.race([step.perform(), cancelled]);
         this.#expected[step.kind] = performance.now() - this.#began;
       }
     } finally {
@@ -204,9 +211,7 @@ export class ComparisonRun {
         rates.push((await runRr(guest, 1)).report.transactionsPerSecond);
       }
     });
-    if (!isSettled(rates, SETTLED_WITHIN)) {
-      this.notes.push(`${COLUMN_SHORT[name]} had not settled after ${rates.length} s of warm-up.`);
-    }
+    this.warmUp[name] = rates;
   }
 
   async #measure(name: TableColumn, round: number): Promise<void> {
@@ -229,16 +234,6 @@ export class ComparisonRun {
     }
     await work(guest);
     guest.pause();
-  }
-
-  /** A step that is abandoned goes on until its guest is destroyed, which fails it; nobody hears of that. */
-  #unlessAborted(work: Promise<void>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const cancelled = () => reject(new CancelledError("The run was cancelled."));
-      work.then(resolve, reject);
-      if (this.#signal.aborted) cancelled();
-      else this.#signal.addEventListener("abort", cancelled, { once: true });
-    });
   }
 }
 

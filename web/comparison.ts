@@ -60,12 +60,12 @@ export class Comparison {
       onChange: () => report(false),
     });
     const report = (complete: boolean) => {
-      const { measurements, notes, step } = run;
+      const { measurements, notes, step, warmUp } = run;
       // What an earlier run brought stays until this one has something of its own.
       if (measurements.length === 0) this.#update({ step });
       else {
-        const result = { date, settings, complete, notes: [...notes], measurements: [...measurements] };
-        this.#update({ step, result });
+        const kept = { notes: [...notes], measurements: [...measurements], warmUp: { ...warmUp } };
+        this.#update({ step, result: { date, settings, complete, ...kept } });
       }
     };
     const watch = () => {

@@ -8,10 +8,11 @@ import {
   type ComparisonResult,
   columnFigures,
   explanations,
+  remarks,
   spreadText,
 } from "./comparison-report.ts";
 import { modelledExitCost } from "./exit-cost.ts";
-import { formatCount, formatRatio, NONE } from "./format.ts";
+import { formatCount, formatRatio } from "./format.ts";
 import { saveFile } from "./save-file.ts";
 import { sharedStyles } from "./shared-styles.ts";
 import { tableStyles } from "./table-styles.ts";
@@ -48,15 +49,24 @@ export class DoorbellTableResults extends LitElement {
         vertical-align: middle;
       }
 
-      td.bars {
-        width: 36%;
-        min-width: 13rem;
+      .bars {
+        width: 45%;
+        min-width: 18rem;
         padding-left: 1rem;
+        text-align: left;
+      }
+
+      th b.ours {
+        color: var(--series-msi);
+      }
+
+      th b.seed {
+        color: var(--series-wired);
       }
 
       .line {
         display: grid;
-        grid-template-columns: 1fr 7.25rem;
+        grid-template-columns: 1fr 10.5rem;
         align-items: center;
         gap: 0.5rem;
         text-align: left;
@@ -64,6 +74,13 @@ export class DoorbellTableResults extends LitElement {
 
       .line span {
         color: var(--ink-soft);
+      }
+
+      @media (max-width: 40rem) {
+        tbody th {
+          min-width: 6rem;
+          white-space: normal;
+        }
       }
 
       svg {
@@ -141,6 +158,7 @@ export class DoorbellTableResults extends LitElement {
     const { result } = this;
     const { settings, measurements } = result;
     const figures = columnFigures(measurements);
+    const notes = remarks(result);
     const modelled = modelledExitCost(settings.exitCostNs);
     return html`<div class="scroll" role="region" tabindex="0" aria-label="Measured columns">${this.#table(figures)}</div>
       <ul class="ratios">
@@ -155,11 +173,7 @@ export class DoorbellTableResults extends LitElement {
       <ul class="why">
         ${explanations(result).map((text) => html`<li>${text}</li>`)}
       </ul>
-      ${
-        result.notes.length === 0
-          ? nothing
-          : html`<p class="notes">${result.notes.map((note) => html`${note} `)}</p>`
-      }
+      ${notes.length === 0 ? nothing : html`<p class="notes">${notes.join(" ")}</p>`}
       ${this.running ? nothing : this.#exports()}`;
   }
 
@@ -180,10 +194,9 @@ export class DoorbellTableResults extends LitElement {
       <thead>
         <tr>
           <th scope="col">column</th>
-          <th scope="col">to wired: <b>here</b>, and the seed&rsquo;s</th>
+          <th scope="col" class="bars">${figures.some(({ ratio }) => ratio) ? "ratio to MMIO wired" : "ratio to the slowest"}: <b class="ours">here</b>, <b class="seed">the seed&rsquo;s</b></th>
           <th scope="col">rounds</th>
           <th scope="col">median</th>
-          <th scope="col">to wired</th>
           <th scope="col"><abbr title="exits of the network card per transaction">exits</abbr></th>
           <th scope="col"><abbr title="interrupts of the network card per transaction">interrupts</abbr></th>
           <th scope="col"><abbr title="IOAPIC EOIs of the network card per transaction">EOIs</abbr></th>
@@ -196,7 +209,6 @@ export class DoorbellTableResults extends LitElement {
             <td class="bars">${bars(one, partOf(figures), longest)}</td>
             <td>${one.rates.map(formatCount).join(" / ")}</td>
             <td>${formatCount(one.rate.median)}</td>
-            <td>${one.ratio === undefined ? NONE : formatRatio(one.ratio.median)}</td>
             <td>${formatRatio(one.perTransaction.exits)}</td>
             <td>${formatRatio(one.perTransaction.interrupts)}</td>
             <td>${formatRatio(one.perTransaction.ioapicEois)}</td>
@@ -263,7 +275,7 @@ function bars(one: ColumnFigures, part: (one: ColumnFigures) => number, longest:
             : svg`<line x1=${ofMedian(one.rate.least)} x2=${ofMedian(one.rate.most)} y1="50%" y2="50%"></line>`
         }
       </svg>
-      <b>${formatRatio(length)}</b>
+      <b>${one.ratio === undefined ? formatRatio(length) : spreadText(one.ratio)}</b>
     </div>
     ${
       one.seed === undefined || one.seedRatio === undefined

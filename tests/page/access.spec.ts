@@ -1,8 +1,6 @@
 /** The page for everyone: axe-core's rules in every state, and a phone's width. */
-import axe from "axe-core";
-import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Site, serveBuiltPage, untilReady } from "./harness.ts";
+import { type Site, serveBuiltPage, untilReady, violations } from "./harness.ts";
 
 /** From a small phone to a large wall. */
 const SCREENS = [
@@ -21,19 +19,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => site?.close());
-
-/** Serious and critical violations, each with where it is. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const results = await page.evaluate(
-    (): Promise<axe.AxeResults> => (globalThis as unknown as { axe: typeof axe }).axe.run(document),
-  );
-  return results.violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`),
-    );
-}
 
 describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
   it("has no serious or critical violation while downloading", async () => {

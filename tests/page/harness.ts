@@ -1,5 +1,6 @@
 /** What the page's tests share: the page built and served, a real Chromium, and a look into the terminal. */
 import { fileURLToPath } from "node:url";
+import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { build, preview } from "vite";
 import { findChromium } from "../../scripts/chromium.mjs";
@@ -131,4 +132,17 @@ export async function untilSwitched(page: Page): Promise<void> {
   await page.waitForFunction(
     () => document.querySelector("doorbell-app")?.store.state.switching === undefined,
   );
+}
+
+/** Serious and critical violations, each with where it is. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const results = await page.evaluate(
+    (): Promise<axe.AxeResults> => (globalThis as unknown as { axe: typeof axe }).axe.run(document),
+  );
+  return results.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id} at ${target}: ${failureSummary}`),
+    );
 }

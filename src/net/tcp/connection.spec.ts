@@ -40,7 +40,7 @@ describe("Connection: the handshake", () => {
 
   it("opens the service when the handshake is complete, and says nothing more", () => {
     const { feed, service, counters } = tcpStack();
-    feed({ sequence: 100, flags: "S" });
+    feed({ sequence: 100, flags: "S", options: SCALE });
     expect(feed({ sequence: 101, acknowledgement: 0x1001, flags: "A" })).toEqual([]);
     expect(service.streams.length).toBe(1);
     expect(counters).toMatchObject({ acceptedConnections: 1, openConnections: 1 });
@@ -186,16 +186,22 @@ describe("Connection: receiving", () => {
   it("takes no more than it has offered", () => {
     const { connect, service } = tcpStack();
     const guest = connect();
-    // What is in flight when the window is closed: the service holds back 64 KiB, more than an unscaled window.
-    service.stream.write(bytes(65535));
     const { sequence } = guest;
     guest.send({ window: 0 });
+    // As much waits for the guest as the window is large.
+    service.stream.write(bytes(65535));
     const before = service.received.length;
     let room = 65535;
     for (; room >= FULL.length; room -= FULL.length) guest.send({ data: FULL, window: 0 });
     const [answer] = guest.send({ data: FULL, window: 0 });
     expect(answer).toMatchObject({ acknowledgement: sequence + 65535, window: 0 });
     expect(service.received.length - before).toBe(65535);
+    // A probe of our closed window is answered, and an acknowledgement at its very edge heeded.
+    guest.sequence = sequence + 65535;
+    expect(guest.send({ sequence: guest.sequence, data: [1], window: 0 })).toMatchObject([
+      { flags: "A", acknowledgement: guest.sequence, window: 0 },
+    ]);
+    expect(guest.send({ window: 65535 }).flatMap(({ data }) => data)).toEqual([...bytes(65535)]);
   });
 });
 
@@ -252,6 +258,8 @@ describe("Connection: sending", () => {
     guest.send({ data: [1], window: 10_000 });
     guest.send({ data: [2], window: 10_000 });
     guest.send({ sequence: guest.sequence - 2, data: [1, 2, 3], window: 0 });
+    // Nor one with an old acknowledgement.
+    guest.send({ data: [4], acknowledgement: guest.expected - 1, window: 0 });
     expect(during(() => service.stream.write(bytes(1000))).length).toBe(1);
   });
 

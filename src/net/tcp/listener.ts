@@ -139,6 +139,7 @@ export class TcpListener implements ConnectionHost {
   /** Forgets every connection, without a word to the guest. */
   close(): void {
     for (const connection of this.#connections.values()) connection.release();
+    this.#waiting.clear();
     this.#cancelWaiting?.();
     this.#cancelWaiting = undefined;
   }
@@ -159,7 +160,6 @@ export class TcpListener implements ConnectionHost {
   }
 
   released(connection: Connection): void {
-    this.#waiting.delete(connection);
     if (this.#connections.get(connection.key) === connection) this.#connections.delete(connection.key);
   }
 

@@ -258,6 +258,7 @@ describe("Connection: sending", () => {
     guest.send({ data: [1], window: 10_000 });
     guest.send({ data: [2], window: 10_000 });
     guest.send({ sequence: guest.sequence - 2, data: [1, 2, 3], window: 0 });
+    guest.sequence++;
     // Nor one with an old acknowledgement.
     guest.send({ data: [4], acknowledgement: guest.expected - 1, window: 0 });
     expect(during(() => service.stream.write(bytes(1000))).length).toBe(1);

@@ -56,6 +56,7 @@ export class BenchMachine {
       boot: call("boot"),
       exec: call("exec"),
       output: call("output"),
+      metrics: call("metrics"),
       pause: call("pause"),
       resume: call("resume"),
       setExitCost: call("setExitCost"),

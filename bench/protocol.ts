@@ -42,6 +42,7 @@ export interface MachineCalls {
   exec(command: string): ExecResult;
   /** Runs a command and counts what comes out of the console or of the serial port. */
   output(command: string, channel: "console" | "serial"): OutputResult;
+  metrics(): MetricsSnapshot;
   pause(): undefined;
   resume(): undefined;
   setExitCost(nanoseconds: number): undefined;

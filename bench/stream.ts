@@ -1,4 +1,4 @@
-/** `bench stream`: TCP bulk both ways. The guest's own clock measures from the first byte to the closed connection. */
+/** `bench stream`: TCP bulk both ways, to the peer's discard service and from its source service. */
 import type { DeviceMetrics, MetricsSnapshot } from "../src/index.ts";
 import type { ColumnName } from "./columns.ts";
 import { environment } from "./environment.ts";
@@ -27,13 +27,16 @@ export interface StreamMeasurement {
   readonly instructionsPerByte: number;
 }
 
-/** nc ends when the service has closed: after all has come, or gone. The shell's clock has hundredths of a second. */
+/**
+ * dd has the socket itself: nc alone moves a KiB at a time. The guest's clock of hundredths of a second measures from
+ * the connection to its end; what the services have got is then at most a window less.
+ */
 function command(direction: Direction, bytes: number): string {
-  const pipe =
+  const transfer =
     direction === "to peer"
-      ? `dd if=/dev/zero bs=64k count=${Math.ceil(bytes / 65536)} 2>/dev/null | nc 10.0.2.2 9`
-      : `echo ${bytes} | nc 10.0.2.2 19 | wc -c`;
-  return `set -e; a=$(cut -d' ' -f1 /proc/uptime); n=$(${pipe}); b=$(cut -d' ' -f1 /proc/uptime); echo "$a $b $n"`;
+      ? `nc 10.0.2.2 9 -e dd if=/dev/zero bs=64k count=${bytes / 65536} 2>/dev/null`
+      : `nc 10.0.2.2 19 -e sh -c 'echo ${bytes}; exec dd of=/dev/null bs=64k 2>/dev/null'`;
+  return `read a _ < /proc/uptime; ${transfer} && read b _ < /proc/uptime && echo "$a $b"`;
 }
 
 export async function runStream(settings: BulkSettings, progress: Progress): Promise<Outcome> {
@@ -90,7 +93,7 @@ export async function runStream(settings: BulkSettings, progress: Progress): Pro
       details: { mib: settings.mib, rounds: settings.rounds, measurements },
     },
     body: [
-      `One TCP connection, ${settings.mib} MiB of data, ${settings.rounds} interleaved rounds.`,
+      `One TCP connection, ${settings.mib} MiB of data in pieces of 64 KiB; ${settings.rounds} interleaved rounds.`,
       ...DIRECTIONS.flatMap((direction) => [
         `## ${direction === "to peer" ? "Guest to peer" : "Peer to guest"}`,
         markdownTable(
@@ -114,15 +117,23 @@ async function measure(
   round: number,
   bytes: number,
 ): Promise<StreamMeasurement> {
-  const { stdout, before, after } = await alone(member, (machine) => machine.run(command(direction, bytes)));
-  const [begun = 0, ended = 0, counted = bytes] = stdout.trim().split(/\s+/).map(Number);
+  const { stdout, before, after } = await alone(member, async (machine) => {
+    const result = await machine.run(command(direction, bytes));
+    // What the guest's socket still held when dd had ended.
+    await machine.run("sleep 0.2");
+    return { ...result, after: await machine.calls.metrics() };
+  });
+  const [begun = 0, ended = 0] = stdout.trim().split(/\s+/).map(Number);
   const seconds = ended - begun;
-  if (counted !== bytes || !(seconds > 0))
-    throw new MachineError(`${member.name}, ${direction}: ${counted} of ${bytes} bytes came.`);
   const net = (value: (device: DeviceMetrics) => number): number => {
     const at = ({ devices }: MetricsSnapshot): number => (devices.net0 ? value(devices.net0) : 0);
     return at(after) - at(before);
   };
+  const onTheCable = net(
+    (device) => (direction === "to peer" ? device.net?.txBytes : device.net?.rxBytes) ?? 0,
+  );
+  if (onTheCable < bytes || !(seconds > 0))
+    throw new MachineError(`${member.name}, ${direction}: ${onTheCable} of ${bytes} bytes came.`);
   return {
     column: member.name,
     direction,

@@ -96,6 +96,7 @@ const calls: { [Name in keyof MachineCalls]: (...args: Parameters<MachineCalls[N
   boot,
   exec,
   output,
+  metrics: () => machine().metrics(),
   pause: () => machine().pause(),
   resume: () => machine().resume(),
   setExitCost: (nanoseconds) => machine().setExitCost(nanoseconds),

@@ -14,6 +14,7 @@ describe("the benchmarks' flags", () => {
       seconds: 30,
       request: 32,
       response: 1024,
+      warmUp: 20,
       exitCosts: [0],
       ratio: 1.36,
     });

@@ -25,6 +25,7 @@ Flags of all but compare:
                       ${COLUMN_NAMES.slice(3).join(" ")}
 Flags of tcp_rr, udp_rr, exit-cost:
   --seconds S         of each column in each round (default 30; exit-cost 5)
+  --warm-up S         at most so long until throughput has settled (default 20)
   --request BYTES     (default 32)
   --response BYTES    (default 1024)
   --exit-cost NS,...  modelled exit costs, each in every round (default 0;
@@ -54,6 +55,8 @@ export interface RrSettings extends CommonSettings {
   readonly seconds: number;
   readonly request: number;
   readonly response: number;
+  /** Seconds at most. */
+  readonly warmUp: number;
   /** Nanoseconds. */
   readonly exitCosts: readonly number[];
   readonly ratio: number;
@@ -85,6 +88,7 @@ const OPTIONS = {
   seconds: { type: "string" },
   request: { type: "string" },
   response: { type: "string" },
+  "warm-up": { type: "string" },
   "exit-cost": { type: "string" },
   ratio: { type: "string" },
   mib: { type: "string" },
@@ -94,7 +98,7 @@ const OPTIONS = {
 type Flag = Exclude<keyof typeof OPTIONS, "help">;
 
 const COMMON = ["json", "markdown", "rounds"] as const;
-const RR = [...COMMON, "columns", "seconds", "request", "response", "exit-cost"] as const;
+const RR = [...COMMON, "columns", "seconds", "request", "response", "warm-up", "exit-cost"] as const;
 const BULK = [...COMMON, "columns", "mib"] as const;
 const FLAGS: Record<CommandName, readonly Flag[]> = {
   tcp_rr: RR,
@@ -156,6 +160,7 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
         seconds: number("seconds", values.seconds ?? (search ? "5" : "30"), 0.1, 86400),
         request: whole("request", values.request ?? "32", 1, MAX_SIZE),
         response: whole("response", values.response ?? "1024", 1, MAX_SIZE),
+        warmUp: whole("warm-up", values["warm-up"] ?? "20", 0, 3600),
         exitCosts: list(values["exit-cost"] ?? (search ? "0,1000,2000,5000,10000" : "0")).map((text) =>
           number("exit-cost", text, 0, MAX_EXIT_COST),
         ),

@@ -47,7 +47,7 @@ export async function measureRr(
     const warm: Record<string, WarmUp> = {};
     for (const member of fleet) {
       const warmed = await alone(member, (machine) =>
-        warmUp(async () => {
+        warmUp(settings.warmUp, async () => {
           const { tool } = await runTool(machine, command, 1, settings);
           progress(`${member.name}: warming up, ${figure(tool.transactionsPerSecond)} transactions/s`);
           return tool.transactionsPerSecond;

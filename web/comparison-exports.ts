@@ -3,6 +3,7 @@ import { column } from "../bench/columns.ts";
 import { COLUMN_SHORT } from "./comparison-columns.ts";
 import {
   againstSeed,
+  baseColumn,
   type ComparisonResult,
   columnFigures,
   explanations,
@@ -38,17 +39,18 @@ export function toJson(result: ComparisonResult, context: ExportContext): string
     modelledExitCostNs: settings.exitCostNs,
     ...(modelled === undefined ? {} : { exitCost: modelled }),
     notes: remarks(result),
+    base: baseColumn(measurements),
     columns: columnFigures(measurements).map(
       ({ name, rate, ratio, byRegister, seed, seedRatio, ...figures }) => ({
         name,
         title: column(name).title,
         transactionsPerSecond: rate,
-        ...(ratio === undefined ? {} : { ratioToWired: ratio }),
+        ...(ratio === undefined ? {} : { ratioToBase: ratio }),
         p50Microseconds: figures.p50Microseconds,
         p99Microseconds: figures.p99Microseconds,
         perTransaction: figures.perTransaction,
         exitsPerTransactionByRegister: byRegister,
-        ...(seed === undefined ? {} : { seed: { ...seed, ratioToWired: seedRatio } }),
+        ...(seed === undefined ? {} : { seed: { ...seed, ratioToBase: seedRatio } }),
       }),
     ),
     againstSeed: againstSeed(measurements),
@@ -103,16 +105,18 @@ export function toMarkdown(result: ComparisonResult, context: ExportContext): st
       seedRatio?.toFixed(2) ?? "",
     ],
   );
+  const base = baseColumn(measurements);
+  const short = base === undefined ? "the first" : COLUMN_SHORT[base];
   const header = [
     "column",
     "transactions/s",
     "median",
-    "to wired",
+    `to ${short}`,
     "exits",
     "interrupts",
     "EOIs",
     "seed's runs",
-    "seed's to wired",
+    "seed's ratio",
   ];
   const table = [header, header.map((_, index) => (index === 0 ? "---" : "---:")), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`)

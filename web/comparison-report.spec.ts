@@ -3,6 +3,7 @@ import type { TableColumn } from "./comparison-columns.ts";
 import { toCsv, toJson, toMarkdown } from "./comparison-exports.ts";
 import {
   againstSeed,
+  baseColumn,
   type ComparisonResult,
   columnFigures,
   explanations,
@@ -69,10 +70,14 @@ describe("the figures of a comparison", () => {
     expect(lines.map(({ ours }) => ours.median.toFixed(2))).toEqual(["1.10", "1.00"]);
   });
 
-  it("are there without the wired column, but for what is against it", () => {
+  it("are against the first column that the seed has when the wired one was not measured", () => {
     const { measurements } = result();
     const rest = measurements.filter(({ column }) => column !== "mmio-wired");
-    expect(columnFigures(rest).map(({ ratio }) => ratio)).toEqual([undefined, undefined]);
+    expect(baseColumn(rest)).toBe("pci-msix");
+    const [pci, msi] = columnFigures(rest);
+    expect([pci?.ratio?.median, pci?.seedRatio]).toEqual([1, 1]);
+    expect(msi?.ratio?.most).toBeCloseTo(1.01);
+    expect(msi?.seedRatio).toBeCloseTo(0.98, 2);
     expect(againstSeed(rest)).toHaveLength(1);
   });
 });

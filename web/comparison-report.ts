@@ -29,14 +29,14 @@ export interface ColumnFigures {
   /** Transactions per second of each round. */
   readonly rates: readonly number[];
   readonly rate: Spread;
-  /** To the wired column, round by round; undefined when that was not measured. */
+  /** To {@link baseColumn}, round by round. */
   readonly ratio: Spread | undefined;
   readonly p50Microseconds: number;
   readonly p99Microseconds: number;
   readonly perTransaction: PerTransaction;
   readonly byRegister: Readonly<Record<string, number>>;
   readonly seed: SeedColumn | undefined;
-  /** The seed's ratio to its wired column. */
+  /** The seed's ratio to the same column of its own. */
   readonly seedRatio: number | undefined;
 }
 
@@ -58,21 +58,37 @@ function ratesOf(measurements: readonly Measurement[], name: TableColumn): numbe
   return measurements.filter((one) => one.column === name).map((one) => one.transactionsPerSecond);
 }
 
+/** The column that ratios are to: the wired one, or where that was not measured, the first that the seed has too. */
+export function baseColumn(measurements: readonly Measurement[]): TableColumn | undefined {
+  const measured = TABLE_COLUMNS.filter((name) => measurements.some((one) => one.column === name));
+  if (measured.includes(BASE_COLUMN)) return BASE_COLUMN;
+  return measured.find((name) => seedOf(name) !== undefined) ?? measured[0];
+}
+
+function seedOf(name: TableColumn | undefined): SeedColumn | undefined {
+  if (name === undefined) return undefined;
+  const { seed }: Column = column(name);
+  return seed;
+}
+
 /** The measured columns, in the table's order. */
 export function columnFigures(measurements: readonly Measurement[]): ColumnFigures[] {
+  const base = baseColumn(measurements);
+  const baseRates = base === undefined ? [] : ratesOf(measurements, base);
+  const baseSeed = seedOf(base);
   return TABLE_COLUMNS.flatMap((name) => {
     const of = measurements.filter((one) => one.column === name);
     if (of.length === 0) return [];
     const rates = ratesOf(measurements, name);
     const middle = (value: (one: Measurement) => number) => median(of.map(value));
     const registers = new Set(of.flatMap((one) => Object.keys(one.exitsPerTransactionByRegister)));
-    const { seed }: Column = column(name);
+    const seed = seedOf(name);
     return [
       {
         name,
         rates,
         rate: spread(rates),
-        ratio: pairedRatio(rates, ratesOf(measurements, BASE_COLUMN)),
+        ratio: pairedRatio(rates, baseRates),
         p50Microseconds: middle((one) => one.p50Microseconds),
         p99Microseconds: middle((one) => one.p99Microseconds),
         perTransaction: {
@@ -89,7 +105,7 @@ export function columnFigures(measurements: readonly Measurement[]): ColumnFigur
           ]),
         ),
         seed,
-        seedRatio: seed === undefined ? undefined : mean(seed.runs) / mean(SEED.wired.runs),
+        seedRatio: seed && baseSeed ? mean(seed.runs) / mean(baseSeed.runs) : undefined,
       },
     ];
   });

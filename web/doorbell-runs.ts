@@ -23,6 +23,12 @@ export class DoorbellRuns extends LitElement {
         font-size: 0.6875rem;
       }
 
+      @media (max-width: 40rem) {
+        tbody th {
+          white-space: normal;
+        }
+      }
+
       .empty {
         color: var(--ink-soft);
         font-size: 0.75rem;

@@ -4,6 +4,7 @@ import { COLUMN_SHORT } from "./comparison-columns.ts";
 import { type ExportContext, toCsv, toJson, toMarkdown } from "./comparison-exports.ts";
 import {
   againstSeed,
+  baseColumn,
   type ColumnFigures,
   type ComparisonResult,
   columnFigures,
@@ -76,13 +77,6 @@ export class DoorbellTableResults extends LitElement {
         color: var(--ink-soft);
       }
 
-      @media (max-width: 40rem) {
-        tbody th {
-          min-width: 6rem;
-          white-space: normal;
-        }
-      }
-
       svg {
         display: block;
         width: 100%;
@@ -135,6 +129,22 @@ export class DoorbellTableResults extends LitElement {
         align-items: center;
         gap: 0.5rem;
       }
+
+      @media (max-width: 40rem) {
+        .bars {
+          min-width: 11rem;
+        }
+
+        .line {
+          grid-template-columns: 1fr;
+          gap: 0;
+        }
+
+        tbody th {
+          min-width: 6rem;
+          white-space: normal;
+        }
+      }
     `,
   ];
 
@@ -178,10 +188,11 @@ export class DoorbellTableResults extends LitElement {
   }
 
   #table(figures: readonly ColumnFigures[]) {
-    const { settings, complete } = this.result;
+    const { settings, complete, measurements } = this.result;
+    const base = baseColumn(measurements);
     const modelled = modelledExitCost(settings.exitCostNs);
     const longest = Math.max(
-      ...figures.map(partOf(figures)),
+      ...figures.map(({ ratio }) => ratio?.median ?? 1),
       ...figures.map(({ seedRatio }) => seedRatio ?? 0),
     );
     return html`<table>
@@ -194,7 +205,7 @@ export class DoorbellTableResults extends LitElement {
       <thead>
         <tr>
           <th scope="col">column</th>
-          <th scope="col" class="bars">${figures.some(({ ratio }) => ratio) ? "ratio to MMIO wired" : "ratio to the slowest"}: <b class="ours">here</b>, <b class="seed">the seed&rsquo;s</b></th>
+          <th scope="col" class="bars">ratio to ${base === undefined ? "the first" : COLUMN_SHORT[base]}: <b class="ours">here</b>, <b class="seed">the seed&rsquo;s</b></th>
           <th scope="col">rounds</th>
           <th scope="col">median</th>
           <th scope="col"><abbr title="exits of the network card per transaction">exits</abbr></th>
@@ -206,7 +217,7 @@ export class DoorbellTableResults extends LitElement {
         ${figures.map(
           (one) => html`<tr>
             <th scope="row">${COLUMN_SHORT[one.name]}</th>
-            <td class="bars">${bars(one, partOf(figures), longest)}</td>
+            <td class="bars">${bars(one, longest)}</td>
             <td>${one.rates.map(formatCount).join(" / ")}</td>
             <td>${formatCount(one.rate.median)}</td>
             <td>${formatRatio(one.perTransaction.exits)}</td>
@@ -255,16 +266,10 @@ function context(): ExportContext {
   return { userAgent: navigator.userAgent, logicalProcessors: navigator.hardwareConcurrency };
 }
 
-/** What a column's bar shows: its ratio to the wired column; where that was not measured, to the slowest. */
-function partOf(figures: readonly ColumnFigures[]): (one: ColumnFigures) => number {
-  const slowest = Math.min(...figures.map(({ rate }) => rate.median));
-  return ({ ratio, rate }) => ratio?.median ?? rate.median / slowest;
-}
-
 /** Two bars on one scale: here, with the range over the rounds, and the seed's. */
-function bars(one: ColumnFigures, part: (one: ColumnFigures) => number, longest: number) {
+function bars(one: ColumnFigures, longest: number) {
   const percent = (value: number) => `${((value / longest) * 90).toFixed(2)}%`;
-  const length = part(one);
+  const length = one.ratio?.median ?? 1;
   const ofMedian = (rate: number) => percent((length * rate) / one.rate.median);
   return html`<div class="line">
       <svg class="ours" aria-hidden="true">

@@ -1,7 +1,8 @@
 /**
  * `bench exit-cost`: at which modelled exit cost MSI is as many times the wire as in the seed. Time per transaction is
- * measured at several costs; the straight lines through the points say what a transaction takes without any cost, and
- * how many times it pays; the counters say the latter, too. Where the lines' ratio is the seed's, it is measured again.
+ * measured at several costs. The counters say how many times a transaction pays, and what is left is its time without any
+ * cost; a straight line through the points, which knows nothing of the counters, says the same again. Where the ratio should
+ * be the seed's, it is measured once more.
  */
 import { MAX_EXIT_COST } from "../src/index.ts";
 import { type ColumnName, column } from "./columns.ts";
@@ -20,23 +21,25 @@ const MSI: ColumnName = "mmio-msi";
 /** What one column's measurements say. */
 export interface CostLine {
   readonly column: ColumnName;
-  /** Nanoseconds per transaction over nanoseconds per exit. */
-  readonly line: Line;
-  /** Exits and IOAPIC EOIs per transaction, as counted. */
-  readonly counted: number;
+  /** Nanoseconds per transaction over nanoseconds per exit, fitted to the points. */
+  readonly fitted: Line;
+  /** The same with the counted exits and IOAPIC EOIs per transaction as slope: one noisy point does not tilt it. */
+  readonly counted: Line;
 }
 
 export function costLine(measurements: readonly RrMeasurement[], name: ColumnName): CostLine | undefined {
   const of = measurements.filter((one) => one.column === name);
-  const line = fitLine(of.map((one) => [one.exitCostNs, 1e9 / one.transactionsPerSecond] as const));
-  if (!line) return undefined;
-  const counted = median(of.map(({ perTransaction }) => perTransaction.exits + perTransaction.ioapicEois));
-  return { column: name, line, counted };
+  const points = of.map((one) => [one.exitCostNs, 1e9 / one.transactionsPerSecond] as const);
+  const fitted = fitLine(points);
+  if (!fitted) return undefined;
+  const slope = median(of.map(({ perTransaction }) => perTransaction.exits + perTransaction.ioapicEois));
+  const intercept = median(points.map(([cost, time]) => time - slope * cost));
+  return { column: name, fitted, counted: { intercept, slope } };
 }
 
-/** The cost at which msi is `ratio` times the wire, by the lines; undefined when that never comes. */
+/** The cost at which msi is `ratio` times the wire; undefined when that never comes. */
 export function costForRatio(wire: CostLine, msi: CostLine, ratio: number): number | undefined {
-  return crossing(wire.line, msi.line, ratio);
+  return crossing(wire.counted, msi.counted, ratio);
 }
 
 export async function runExitCost(settings: RrSettings, progress: Progress): Promise<Outcome> {
@@ -110,30 +113,39 @@ function ratesByCost(
 
 function linesTable(lines: readonly CostLine[]): string {
   return markdownTable(
-    ["column", "µs at no cost", "exits and EOIs by the line", "counted"],
-    lines.map(({ column: name, line, counted }) => [
+    [
+      "column",
+      "exits and EOIs, counted",
+      "µs without them",
+      "exits and EOIs, by the line",
+      "µs without them",
+    ],
+    lines.map(({ column: name, fitted, counted }) => [
       name,
-      figure(line.intercept / 1000),
-      hundredths(line.slope),
-      hundredths(counted),
+      hundredths(counted.slope),
+      figure(counted.intercept / 1000),
+      hundredths(fitted.slope),
+      figure(fitted.intercept / 1000),
     ]),
   );
 }
 
 /** Exits per transaction times cost against transaction time, in words and numbers; also for the seed's own times. */
 export function arithmetic(wire: CostLine, msi: CostLine, ratio: number, found: number | undefined): string {
-  const time = ({ line, counted }: CostLine, cost: number): number => line.intercept + counted * cost;
+  const wireExits = wire.counted.slope;
+  const savedExits = wireExits - msi.counted.slope;
   const parts = [
     `A transaction takes t + n × c: t without any cost, n exits and EOIs, c what each costs. ` +
-      `The wire: ${figure(wire.line.intercept / 1000)} µs + ${hundredths(wire.counted)} c. ` +
-      `MSI: ${figure(msi.line.intercept / 1000)} µs + ${hundredths(msi.counted)} c.`,
+      `The wire: ${figure(wire.counted.intercept / 1000)} µs + ${hundredths(wireExits)} c. ` +
+      `MSI: ${figure(msi.counted.intercept / 1000)} µs + ${hundredths(msi.counted.slope)} c.`,
   ];
   if (found !== undefined) {
-    const saved = (wire.counted - msi.counted) * found;
+    const saved = savedExits * found;
+    const whole = wire.counted.intercept + wireExits * found;
     parts.push(
       `The ratio is ${ratio} at c = ${figure(found / 1000)} µs: there the exits that MSI saves cost ` +
-        `${hundredths(wire.counted - msi.counted)} × ${figure(found / 1000)} = ${figure(saved / 1000)} µs ` +
-        `of the wire's ${figure(time(wire, found) / 1000)} µs.`,
+        `${hundredths(savedExits)} × ${figure(found / 1000)} = ${figure(saved / 1000)} µs ` +
+        `of the wire's ${figure(whole / 1000)} µs.`,
     );
   }
   const rates = (name: ColumnName): number => {
@@ -145,8 +157,8 @@ export function arithmetic(wire: CostLine, msi: CostLine, ratio: number, found: 
   const apart = seedWire - seedMsi;
   parts.push(
     `The seed's transactions took ${figure(seedWire)} µs and ${figure(seedMsi)} µs: ${figure(apart)} µs for what MSI ` +
-      `saved. Were that the ${hundredths(wire.counted - msi.counted)} exits saved here, each had cost ` +
-      `${figure(apart / (wire.counted - msi.counted))} µs.`,
+      `saved. Were that the ${hundredths(savedExits)} exits saved here, each had cost ` +
+      `${figure(apart / savedExits)} µs.`,
   );
   return parts.join("\n\n");
 }

@@ -152,9 +152,10 @@ describe("the exit-cost arithmetic", () => {
   const msi = costLine(at("mmio-msi", 95, 1, 0), "mmio-msi");
 
   it("finds time without cost and exits per transaction again", () => {
-    expect(wire?.line.intercept).toBeCloseTo(100_000);
-    expect(wire?.line.slope).toBeCloseTo(4);
-    expect(wire?.counted).toBe(4);
+    expect(wire?.fitted.intercept).toBeCloseTo(100_000);
+    expect(wire?.fitted.slope).toBeCloseTo(4);
+    expect(wire?.counted.intercept).toBeCloseTo(100_000);
+    expect(wire?.counted.slope).toBe(4);
     expect(costLine([], "mmio-msi")).toBeUndefined();
   });
 

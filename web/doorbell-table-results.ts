@@ -133,6 +133,7 @@ export class DoorbellTableResults extends LitElement {
       @media (max-width: 40rem) {
         .bars {
           min-width: 11rem;
+          white-space: normal;
         }
 
         .line {
@@ -192,7 +193,7 @@ export class DoorbellTableResults extends LitElement {
     const base = baseColumn(measurements);
     const modelled = modelledExitCost(settings.exitCostNs);
     const longest = Math.max(
-      ...figures.map(({ ratio }) => ratio?.median ?? 1),
+      ...figures.map(({ ratio, rate }) => ((ratio?.median ?? 1) * rate.most) / rate.median),
       ...figures.map(({ seedRatio }) => seedRatio ?? 0),
     );
     return html`<table>
@@ -268,7 +269,7 @@ function context(): ExportContext {
 
 /** Two bars on one scale: here, with the range over the rounds, and the seed's. */
 function bars(one: ColumnFigures, longest: number) {
-  const percent = (value: number) => `${((value / longest) * 90).toFixed(2)}%`;
+  const percent = (value: number) => `${((value / longest) * 97).toFixed(2)}%`;
   const length = one.ratio?.median ?? 1;
   const ofMedian = (rate: number) => percent((length * rate) / one.rate.median);
   return html`<div class="line">

@@ -563,8 +563,8 @@ describe("Connection: the end", () => {
     guest.take(during(() => service.stream.close()));
     guest.send({ flags: "FA" });
     expect(feed({ sequence: guest.sequence - 1, flags: "S" })).toMatchObject([{ flags: "A" }]);
-    const [answer] = feed({ sequence: guest.sequence + 1, flags: "S" });
-    expect(answer).toMatchObject({ flags: "SA", acknowledgement: guest.sequence + 2 });
+    const [answer] = feed({ sequence: guest.sequence, flags: "S" });
+    expect(answer).toMatchObject({ flags: "SA", acknowledgement: guest.sequence + 1 });
     expect(((answer?.sequence ?? 0) - guest.expected) | 0).toBeGreaterThan(0);
     expect(listener.size).toBe(1);
     expect(counters.openConnections).toBe(0);

@@ -35,7 +35,7 @@ import { NOTHING, SendSequence } from "./send-sequence.ts";
 import { LazyTimer } from "./timer.ts";
 
 /** States of RFC 9293 section 3.3.2. LISTEN is the listener's, SYN-SENT does not occur. */
-export type TcpState =
+type TcpState =
   | "SYN-RECEIVED"
   | "ESTABLISHED"
   | "FIN-WAIT-1"
@@ -137,10 +137,6 @@ export class Connection implements Stream {
     this.#settle();
   }
 
-  get state(): TcpState {
-    return this.#state;
-  }
-
   /** Bytes that wait for the guest. */
   get queued(): number {
     return this.#send.buffer.length;
@@ -156,7 +152,7 @@ export class Connection implements Stream {
    * (RFC 9293 section 3.6.1, MAY-2), during the handshake any other one (section 3.10.7.4).
    */
   yieldsTo(sequence: number): boolean {
-    if (this.#state === "TIME-WAIT") return distance(this.#receive.next, sequence) > 0;
+    if (this.#state === "TIME-WAIT") return distance(this.#receive.next, sequence) >= 0;
     return this.#state === "SYN-RECEIVED" && sequence !== this.#receiveInitial;
   }
 

@@ -45,23 +45,41 @@ export function put32(bytes: Uint8Array, offset: number, value: number): void {
   put16(bytes, offset + 2, value);
 }
 
+/** From so many bytes on, eight at a time through a view are quicker, the view's own making included. */
+const WORTH_A_VIEW = 128;
+
 /**
  * The ones' complement sum of RFC 1071 over [start, end), added to `initial` and folded to 16 bits. An odd last
  * byte counts as if a zero followed. The complement of the result goes into a header; over data that
  * contain their own checksum the result is 0xffff when they are intact. `end - start` up to 65535.
  */
 export function internetSum(bytes: Uint8Array, start: number, end: number, initial = 0): number {
-  // Upper and lower halves apart: one shift for all words together instead of one for each.
+  let sum = initial;
+  let rest = start;
+  if (end - start >= WORTH_A_VIEW) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // Upper and lower halves of 32-bit words apart, so that neither overflows.
+    let upper = 0;
+    let lower = 0;
+    for (const last = end - 7; rest < last; rest += 8) {
+      const first = view.getInt32(rest);
+      const second = view.getInt32(rest + 4);
+      upper += (first >>> 16) + (second >>> 16);
+      lower += (first & 0xffff) + (second & 0xffff);
+    }
+    sum += upper + lower;
+  }
+  // Upper and lower bytes apart: one shift for all words together instead of one for each.
   let upper = 0;
   let lower = 0;
-  const even = end - ((end - start) & 1);
-  for (let i = start; i < even; i += 2) {
-    upper += u8(bytes, i);
-    lower += u8(bytes, i + 1);
+  const even = end - ((end - rest) & 1);
+  for (; rest < even; rest += 2) {
+    upper += u8(bytes, rest);
+    lower += u8(bytes, rest + 1);
   }
   if (even !== end) upper += u8(bytes, even);
   // 32768 words of 16 bits and the pseudo header stay below 2^32, but not below 2^31: unsigned shifts.
-  let sum = initial + upper * 256 + lower;
+  sum += upper * 256 + lower;
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return sum;
 }

@@ -44,6 +44,18 @@ describe("internetSum", () => {
     expect(internetSum(new Uint8Array(0), 0, 0, 7)).toBe(7);
   });
 
+  it("gives the same sum word by word, for every length and alignment", () => {
+    const bytes = Uint8Array.from({ length: 320 }, (_, i) => (i * 151 + 77) & 0xff).subarray(3);
+    for (let start = 0; start < 9; start++) {
+      for (let end = start; end < 300; end++) {
+        let sum = 7;
+        for (let i = start; i < end; i++) sum += (bytes[i] ?? 0) << ((i - start) % 2 === 0 ? 8 : 0);
+        while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+        expect(internetSum(bytes, start, end, 7)).toBe(sum);
+      }
+    }
+  });
+
   it("does not overflow on the longest packet there can be", () => {
     expect(
       internetSum(

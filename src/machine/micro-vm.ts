@@ -215,6 +215,7 @@ export class MicroVm {
   /** Stops the guest for good and lets go of its memory. */
   async destroy(): Promise<void> {
     this.#agent.close("The machine was shut down.");
+    this.#peer.close();
     await this.#cpu.destroy();
   }
 

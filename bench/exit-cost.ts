@@ -89,7 +89,7 @@ export async function runExitCost(settings: RrSettings, progress: Progress): Pro
       "## What a transaction takes",
       linesTable(lines),
       ...(wire && msi ? [arithmetic(wire, msi, ratio, found)] : []),
-      ...(check[0] ? [renderRr(check, check[0].exitCostNs)] : []),
+      ...(check[0] ? [renderRr(check, check[0].exitCostNs, true)] : []),
     ].join("\n\n"),
   };
 }

@@ -116,16 +116,17 @@ describe("the tables", () => {
   });
 
   it("have rounds, median, ratio with spread, and the seed's column beside ours", () => {
-    const text = renderRr(ROUNDS, 0);
+    const text = renderRr(ROUNDS, 0, true);
     expect(text).toMatch(/\| mmio-msi +\| +9100 \| +4900 \| +9656 \| +9100 \| +1\.36 \(1\.30 to 1\.40\)/);
     expect(text).toContain("9500, 9749, 9318 |         1.36 |");
     expect(text).toContain("MSI by the wire: 1.36 (1.30 to 1.40); the seed's 1.36.");
     expect(text).not.toContain("modelled");
+    expect(renderRr(ROUNDS, 0, false)).not.toContain("seed");
   });
 
   it("say so when the exit cost is modelled", () => {
     const costly = ROUNDS.map((one) => ({ ...one, exitCostNs: 2000 }));
-    expect(renderRr(costly, 2000)).toContain("modelled exit cost 2000 ns");
+    expect(renderRr(costly, 2000, true)).toContain("modelled exit cost 2000 ns");
     expect(Object.keys(summarize(costly))).toEqual([
       "mmio-wired, modelled exit cost 2000 ns",
       "mmio-msi, modelled exit cost 2000 ns",

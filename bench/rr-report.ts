@@ -129,15 +129,19 @@ export function summarize(measurements: readonly RrMeasurement[]): Record<string
   return summary;
 }
 
-/** The tables of one exit cost. */
-export function renderRr(measurements: readonly RrMeasurement[], exitCostNs: number): string {
+/** The tables of one exit cost; with the seed's figures for what the seed has measured, which is TCP. */
+export function renderRr(
+  measurements: readonly RrMeasurement[],
+  exitCostNs: number,
+  besideSeed: boolean,
+): string {
   const at = measurements.filter((one) => one.exitCostNs === exitCostNs);
   const names = measuredColumns(at);
   const title = exitCostNs === 0 ? "" : `, modelled exit cost ${exitCostNs} ns`;
   return [
     `## Transactions per second${title}`,
-    ratesTable(at, names, exitCostNs),
-    againstSeed(at, exitCostNs),
+    ratesTable(at, names, exitCostNs, besideSeed),
+    besideSeed ? againstSeed(at, exitCostNs) : "",
     `## Per transaction, of the network card${title}`,
     perTransactionTable(at, names),
     exitsLine(at, names),
@@ -146,7 +150,12 @@ export function renderRr(measurements: readonly RrMeasurement[], exitCostNs: num
     .join("\n\n");
 }
 
-function ratesTable(at: readonly RrMeasurement[], names: readonly ColumnName[], exitCostNs: number): string {
+function ratesTable(
+  at: readonly RrMeasurement[],
+  names: readonly ColumnName[],
+  exitCostNs: number,
+  besideSeed: boolean,
+): string {
   const rounds = [...new Set(at.map((one) => one.round))].sort((a, b) => a - b);
   const seedBase = mean(SEED.wired.runs);
   return markdownTable(
@@ -157,9 +166,7 @@ function ratesTable(at: readonly RrMeasurement[], names: readonly ColumnName[], 
       `to ${BASE_COLUMN}`,
       "p50 µs",
       "p99 µs",
-      "seed's column",
-      "seed's runs",
-      "seed's ratio",
+      ...(besideSeed ? ["seed's column", "seed's runs", "seed's ratio"] : []),
     ],
     names.map((name) => {
       const of = select(at, name, exitCostNs);
@@ -173,9 +180,13 @@ function ratesTable(at: readonly RrMeasurement[], names: readonly ColumnName[], 
         spreadText(ratioTo(at, name, BASE_COLUMN, exitCostNs), hundredths),
         figure(medianOf(of, (one) => one.p50Microseconds)),
         figure(medianOf(of, (one) => one.p99Microseconds)),
-        seed?.title ?? "",
-        seed?.runs.join(", ") ?? "",
-        seed ? hundredths(mean(seed.runs) / seedBase) : "",
+        ...(besideSeed
+          ? [
+              seed?.title ?? "",
+              seed?.runs.join(", ") ?? "",
+              seed ? hundredths(mean(seed.runs) / seedBase) : "",
+            ]
+          : []),
       ];
     }),
   );

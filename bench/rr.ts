@@ -107,7 +107,7 @@ export async function runRr(
     },
     body: [
       `${request} bytes there, ${response} bytes back; ${rounds} interleaved rounds of ${seconds} s each.`,
-      ...exitCosts.map((exitCostNs) => renderRr(details.measurements, exitCostNs)),
+      ...exitCosts.map((exitCostNs) => renderRr(details.measurements, exitCostNs, command === "tcp_rr")),
     ].join("\n\n"),
   };
 }

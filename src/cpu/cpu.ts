@@ -79,6 +79,7 @@ export class Cpu {
   #instructions = 0;
   #lastCounter = 0;
   #running = false;
+  readonly #endScheduler: () => void;
   #destroyed = false;
   #onFirstAccess: (() => void) | undefined;
   #onEvent: (event: CpuEvent, detail: string) => void = () => {};
@@ -136,7 +137,7 @@ export class Cpu {
     this.card = options.networkCard ? new V86Card(emulator, this.exitCost) : undefined;
     this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
     this.#takeOver();
-    useMessageChannel(emulator);
+    this.#endScheduler = useMessageChannel(emulator);
   }
 
   /** Puts `handler` at a block of {@link MMIO_BLOCK_SIZE} bytes. */
@@ -218,6 +219,7 @@ export class Cpu {
     this.#running = false;
     this.#destroyed = true;
     await this.#emulator.destroy();
+    this.#endScheduler();
   }
 
   /** Guest instructions executed so far (v86's 32-bit counter, unwrapped). */

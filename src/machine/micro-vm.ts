@@ -112,9 +112,17 @@ export class MicroVm {
     });
     // Whichever fails first is reported; the others must not be left as unhandled rejections.
     archives.catch(() => {});
-    cpu.catch(() => {});
-    const kernel = parseKernel(options.kernel.name, await kernelBytes);
-    return new MicroVm(await cpu, kernel, concatArchives(await archives), options);
+    try {
+      const kernel = parseKernel(options.kernel.name, await kernelBytes);
+      return new MicroVm(await cpu, kernel, concatArchives(await archives), options);
+    } catch (error) {
+      // A CPU that nobody will run is let go of, whenever it is there.
+      cpu.then(
+        (unused) => unused.destroy(),
+        () => {},
+      );
+      throw error;
+    }
   }
 
   private constructor(cpu: Cpu, kernel: Kernel, initrd: Uint8Array, options: MicroVmOptions) {

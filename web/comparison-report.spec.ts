@@ -93,11 +93,11 @@ describe("the sentences", () => {
     expect(pci).toContain("the same 1.00 exits, the same 1.00 interrupts");
     expect(pci).toContain("the rounds do not tell the two apart");
     expect(budget).toContain("the 2.00 exits and 1.00 EOIs that messages save");
-    expect(budget).toContain("are 0.2 \u00b5s of the 1,000 \u00b5s");
+    expect(budget).toContain("are 0.1 \u00b5s of the 1,000 \u00b5s");
   });
 
   it("count the modelled cost at exits and EOIs", () => {
-    expect(explanations(result({}, 2000)).at(-1)).toContain("are 6.2 \u00b5s of the");
+    expect(explanations(result({}, 2000)).at(-1)).toContain("are 6.1 \u00b5s of the");
   });
 
   it("say so when a single round was measured", () => {

@@ -41,7 +41,7 @@ export interface ColumnFigures {
 }
 
 /** An access to a register of this CPU, without the model (docs/benchmarks.md: bench access). */
-const ACCESS_MICROSECONDS = 0.1;
+const ACCESS_MICROSECONDS = 0.05;
 /** Rounds that are further apart than this part of their median were measured on a busy computer. */
 const NOISY = 0.2;
 /** Figures per transaction that differ by less are the same. */

@@ -69,7 +69,7 @@ export class DoorbellApp extends LitElement {
       </section>
       <footer class="footer">
         <span>
-          Emulated CPU (v86): a trapped access costs about 0.1 &micro;s here, 1 to 2 &micro;s on hardware virtualisation.
+          Emulated CPU (v86): a trapped access costs about 0.05 &micro;s here, 1 to 2 &micro;s on hardware virtualisation.
           Counts per transaction do not depend on that.
         </span>
         <span>Documentation: docs/ in the repository</span>

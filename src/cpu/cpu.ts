@@ -7,6 +7,7 @@ import type { RouterPort } from "../net/router.ts";
 import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
 import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
+import { type InterruptObserver, InterruptWatch } from "./interrupt-watch.ts";
 import { LocalApic } from "./local-apic.ts";
 import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
@@ -82,6 +83,7 @@ export class Cpu {
   readonly #endScheduler: () => void;
   #destroyed = false;
   #onFirstAccess: (() => void) | undefined;
+  #watch: InterruptWatch | undefined;
   #onEvent: (event: CpuEvent, detail: string) => void = () => {};
   #onSerial: (byte: number) => void = () => {};
 
@@ -172,6 +174,11 @@ export class Cpu {
     this.#onFirstAccess = callback;
   }
 
+  /** Tells `observer` of interrupts from now on, as far as they can be seen; undefined ends it. */
+  observeInterrupts(observer: InterruptObserver | undefined): void {
+    this.#watch = observer && new InterruptWatch(this.#cpu, observer);
+  }
+
   /** Puts the CPU where a 32-bit boot loader would: flat protected mode, interrupts off, ESI at boot_params. */
   enter(state: EntryState): void {
     const cpu = this.#cpu;
@@ -248,6 +255,7 @@ export class Cpu {
   /** An access begins. */
   #trap(): void {
     this.exitCost.charge();
+    this.#watch?.look();
     this.#depth += 1;
     if (this.#onFirstAccess === undefined) return;
     this.#onFirstAccess();
@@ -260,6 +268,7 @@ export class Cpu {
       return handler.read(address >>> 0, size);
     } finally {
       this.#depth -= 1;
+      this.#watch?.look();
     }
   }
 
@@ -269,6 +278,7 @@ export class Cpu {
       handler.write(address >>> 0, size, value);
     } finally {
       this.#depth -= 1;
+      this.#watch?.look();
     }
   }
 
@@ -279,6 +289,7 @@ export class Cpu {
       return access();
     } finally {
       this.#depth -= 1;
+      this.#watch?.look();
     }
   }
 
@@ -288,7 +299,10 @@ export class Cpu {
    * its slice). Outside of one, and with interrupts enabled, it is taken now, which also wakes a halted CPU.
    */
   #attend(): void {
-    if (this.#depth === 0 && !this.#destroyed) this.#cpu.handle_irqs();
+    if (this.#depth !== 0 || this.#destroyed) return;
+    this.#watch?.look();
+    this.#cpu.handle_irqs();
+    this.#watch?.look();
   }
 
   /** v86 looks for interrupts in raise and lower itself: inside a register access, hide IF from it meanwhile. */
@@ -296,10 +310,13 @@ export class Cpu {
     if (this.#destroyed) return;
     // v86 handles the EOI of a level-triggered interrupt out of sight; there is one each time the line has been up.
     if (!level) this.exitCost.charge();
+    this.#watch?.observer.line(line, level);
     const cpu = this.#cpu;
     if (this.#depth === 0) {
+      this.#watch?.look();
       if (level) cpu.device_raise_irq(line);
       else cpu.device_lower_irq(line);
+      this.#watch?.look();
       return;
     }
     const words = this.#state();
@@ -331,6 +348,7 @@ export class Cpu {
       try {
         const idle = slice.call(cpu);
         void this.instructions;
+        this.#watch?.look();
         return idle;
       } catch (error) {
         this.#stopBy("fault", error instanceof Error ? error.message : String(error));

@@ -4,6 +4,7 @@ import type { InterruptMode, TransportKind } from "../metrics/counters.ts";
 import { MmioBus } from "../virtio/transport/bus.ts";
 import { type MmioOffer, MmioTransport } from "../virtio/transport/mmio.ts";
 import { PciTransport } from "../virtio/transport/pci.ts";
+import { mmioRegisterAt, pciRegisterAt, TracedWindow, tracedFunction } from "../virtio/transport/traced.ts";
 import type { VirtioDevice } from "../virtio/types.ts";
 import { DEVICE_LINES, PCI_DEVICES } from "./interrupt-map.ts";
 import { BAR_SIZE, BARS, type DeviceName, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
@@ -29,7 +30,8 @@ export function attachMmio(
       log: (message) => log(`${name}: ${message}`),
       ...offer,
     });
-    bus.insert(WINDOWS[name], WINDOW_SIZE, transport);
+    const { counters } = transport;
+    bus.insert(WINDOWS[name], WINDOW_SIZE, new TracedWindow(transport, counters, mmioRegisterAt));
     return transport;
   });
 }
@@ -55,8 +57,9 @@ export function attachPci(
       log: (message) => log(`${name}: ${message}`),
       interrupts,
     });
-    bus.insert(BARS[name], BAR_SIZE, transport);
-    cpu.pci.insert(PCI_DEVICES[name], transport.configuration);
+    const { counters } = transport;
+    bus.insert(BARS[name], BAR_SIZE, new TracedWindow(transport, counters, pciRegisterAt));
+    cpu.pci.insert(PCI_DEVICES[name], tracedFunction(transport.configuration, counters));
     return transport;
   });
 }

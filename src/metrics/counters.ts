@@ -6,6 +6,8 @@
  * JSON-serialisable form.
  */
 
+import type { DeviceTrace, Traced } from "./trace-sink.ts";
+
 /** How the device's interrupts reach the CPU: by the wire through the IOAPIC, or as messages to the local APIC. */
 export type InterruptMode = "wired" | "msi";
 /** How a driver notifies a queue: one register for all queues, or one doorbell address for each. */
@@ -30,7 +32,7 @@ export interface NetCounters {
 }
 
 /** Live counters of one device. Fields only ever grow. */
-export class DeviceCounters {
+export class DeviceCounters implements Traced {
   /** Trapped register accesses, by index into {@link DeviceCounters.registerNames}. */
   readonly exits: Float64Array;
   /** Available buffer notifications received, by either way. */
@@ -52,6 +54,8 @@ export class DeviceCounters {
   readonly faults: Record<string, number> = {};
   /** Present for network devices. */
   net?: NetCounters;
+  /** Where what is counted is told one by one, while a trace is recorded. */
+  trace: DeviceTrace | undefined;
 
   /** Register names in the order of {@link DeviceCounters.exits}. */
   readonly registerNames: readonly string[];

@@ -4,7 +4,10 @@
  * and not registers, a queue knows rings and not notification.
  */
 import type { DeviceCounters } from "../metrics/counters.ts";
+import type { Traced } from "../metrics/trace-sink.ts";
 import type { Virtqueue } from "./queue/virtqueue.ts";
+
+export type { Traced };
 
 /**
  * Guest-physical memory. RAM is [0, size). Every access is checked against it, address + length overflow

@@ -11,7 +11,7 @@ import {
   VIRTQ_USED_ELEMENT_SIZE,
   VIRTQ_USED_F_NO_NOTIFY,
 } from "../defs.ts";
-import type { GuestMemory } from "../types.ts";
+import type { GuestMemory, Traced } from "../types.ts";
 import { DescriptorChain } from "./chain.ts";
 import { VirtqueueError } from "./errors.ts";
 
@@ -26,13 +26,18 @@ export interface VirtqueueLayout {
   readonly usedRing: number;
 }
 
-/** Ring features negotiated. */
+/** Ring features negotiated, and who is told of chains taken and used. */
 export interface VirtqueueOptions {
   /** VIRTIO_RING_F_EVENT_IDX. */
   readonly eventIndex: boolean;
   /** VIRTIO_RING_F_INDIRECT_DESC. */
   readonly indirect: boolean;
+  /** The queue's index in its device, for the trace. */
+  readonly index?: number;
+  readonly traced?: Traced;
 }
+
+const NOT_TRACED: Traced = { trace: undefined };
 
 /** Bytes of each part of a split virtqueue of `size` descriptors, virtio 1.2 section 2.7. */
 export function virtqueuePartSizes(size: number): {
@@ -60,6 +65,8 @@ export class Virtqueue {
   readonly #mask: number;
   readonly #eventIndex: boolean;
   readonly #indirect: boolean;
+  readonly #index: number;
+  readonly #traced: Traced;
 
   readonly #table: number;
   readonly #availFlags: number;
@@ -109,6 +116,8 @@ export class Virtqueue {
     this.#mask = size - 1;
     this.#eventIndex = options.eventIndex;
     this.#indirect = options.indirect;
+    this.#index = options.index ?? 0;
+    this.#traced = options.traced ?? NOT_TRACED;
     this.#table = descriptorTable;
     this.#availFlags = availableRing;
     this.#availIdx = availableRing + 2;
@@ -159,6 +168,7 @@ export class Virtqueue {
     this.#inFlight[head] = 1;
     this.#poppedHeads[slot] = head;
     this.#nextAvail = (this.#nextAvail + 1) & 0xffff;
+    this.#traced.trace?.available(this.#index, head, chain.readableLength, chain.writableLength);
     // The driver compares avail_event with its index only as that passes it: it has to name the buffer to come.
     if (available === 1 && this.#eventIndex && this.#notificationsWanted) {
       this.#memory.writeU16(this.#availEvent, this.#nextAvail);
@@ -179,6 +189,7 @@ export class Virtqueue {
       this.#inFlight[head] = 0;
       this.#nextAvail = before;
     }
+    this.#traced.trace?.returned(this.#index, count);
     // Who gives back what is there waits for more of it.
     if (this.#eventIndex && this.#notificationsWanted) this.setNotificationsWanted(true);
   }
@@ -212,6 +223,7 @@ export class Virtqueue {
     const element = this.#usedRing + ((this.#nextUsed + ahead) & this.#mask) * VIRTQ_USED_ELEMENT_SIZE;
     this.#memory.writeU32(element, head);
     this.#memory.writeU32(element + 4, written);
+    this.#traced.trace?.used(this.#index, head, written);
   }
 
   /** Advances the used index after the elements are complete (2.7.8.2). */

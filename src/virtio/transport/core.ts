@@ -216,9 +216,16 @@ export class VirtioCore {
     const features = this.#features;
     this.#running = true;
     this.guard(() => {
-      const options = { eventIndex: features.eventIndex, indirect: features.indirect };
-      this.#live = this.#queues.map((queue) =>
-        queue.ready ? new Virtqueue(this.#memory, queue.layout(), options) : undefined,
+      const { eventIndex, indirect } = features;
+      this.#live = this.#queues.map((queue, index) =>
+        queue.ready
+          ? new Virtqueue(this.#memory, queue.layout(), {
+              eventIndex,
+              indirect,
+              index,
+              traced: this.counters,
+            })
+          : undefined,
       );
       this.#context = new Context(this, this.#live, features.accepted, this.counters);
       this.device.activate(this.#context);
@@ -234,6 +241,7 @@ export class VirtioCore {
   /** Available buffer notification of a queue, whatever register it came by. */
   notify(index: number): void {
     this.counters.doorbells++;
+    this.counters.trace?.doorbell(index);
     if (!this.#running || this.#live[index] === undefined) {
       this.ignore("notification of a queue not live");
       return;

@@ -77,6 +77,7 @@ export class MessageVectors {
     if (this.#held || this.#masked[vector] !== 0) {
       if (this.#pending[vector] !== 0) this.#counters.merged++;
       this.#pending[vector] = 1;
+      this.#counters.trace?.message(vector, this.addressLow(vector), this.data(vector), "held");
       return;
     }
     this.#send(vector);
@@ -128,7 +129,9 @@ export class MessageVectors {
     ) {
       return;
     }
-    switch (this.#port.send(addressHigh, addressLow, data)) {
+    const outcome = this.#port.send(addressHigh, addressLow, data);
+    counters.trace?.message(vector, addressLow, data, outcome);
+    switch (outcome) {
       case "delivered":
         counters.msi++;
         break;

@@ -242,6 +242,7 @@ export class MmioTransport implements BusDevice {
   #raise(bits: number): void {
     const before = this.#interruptStatus;
     this.#interruptStatus = before | bits;
+    this.counters.trace?.raised(this.#interruptStatus, before !== 0);
     if (before !== 0) {
       this.counters.merged++;
       return;

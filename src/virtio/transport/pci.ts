@@ -234,8 +234,10 @@ export class PciTransport implements BusDevice {
       if (vector !== VIRTIO_MSI_NO_VECTOR) msix.fire(vector);
       return;
     }
-    if (this.#isr !== 0) this.counters.merged++;
+    const merged = this.#isr !== 0;
+    if (merged) this.counters.merged++;
     this.#isr |= isr;
+    this.counters.trace?.raised(this.#isr, merged);
     this.#driveLine();
   }
 

@@ -58,7 +58,7 @@ describe("ConsoleDevice, features and configuration", () => {
   it("CON-06: has rx0, tx0, control rx, control tx, rx1, tx1", () => {
     const { driver, device } = consoleMachine();
     expect(driver.read32(VIRTIO_MMIO_DEVICE_ID)).toBe(VIRTIO_ID_CONSOLE);
-    expect([0, 1, 2, 3, 4, 5, 6].map((index) => driver.queueNumMax(index))).toEqual([
+    expect([0, 1, 2, 3, 4, 5, 6].map((index) => driver.queueMaximum(index))).toEqual([
       32, 64, 32, 32, 32, 64, 0,
     ]);
     expect(device.name).toBe("console");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET } from "../defs.ts";
-import { MockDriver } from "../testing/mock-driver.ts";
+import { MockMmioDriver } from "../testing/mock-mmio-driver.ts";
 import type { MockQueue } from "../testing/mock-queue.ts";
 import type { VirtioDevice } from "../types.ts";
 import { ConsoleDevice } from "./console.ts";
@@ -97,7 +97,7 @@ describe.each(Object.entries(DEVICES))("a hostile driver of the %s device", (_na
       faults += counted;
       driver.reset();
       // RAM is full of whatever the rounds left: a new driver with rings of its own.
-      const again = new MockDriver(memory, transport);
+      const again = new MockMmioDriver(memory, transport);
       again.initialise({ sizes: device.queueSizes.map(() => 2) });
       expect(transport.ready).toBe(true);
       again.reset();

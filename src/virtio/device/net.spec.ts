@@ -41,7 +41,7 @@ describe("NetDevice, features and configuration", () => {
   it("is a network device with queues in the order rx, tx, control (NET-01)", () => {
     const { driver, device } = netMachine();
     expect(driver.read32(VIRTIO_MMIO_DEVICE_ID)).toBe(VIRTIO_ID_NET);
-    expect([0, 1, 2, 3].map((index) => driver.queueNumMax(index))).toEqual([256, 256, 64, 0]);
+    expect([0, 1, 2, 3].map((index) => driver.queueMaximum(index))).toEqual([256, 256, 64, 0]);
     expect(device.name).toBe("net");
   });
 

@@ -31,7 +31,7 @@ describe("RngDevice", () => {
   it("RNG-03: has one queue, no features and no configuration", () => {
     const { driver, device } = rngMachine();
     expect(driver.read32(VIRTIO_MMIO_DEVICE_ID)).toBe(VIRTIO_ID_RNG);
-    expect([driver.queueNumMax(0), driver.queueNumMax(1)]).toEqual([16, 0]);
+    expect([driver.queueMaximum(0), driver.queueMaximum(1)]).toEqual([16, 0]);
     expect([device.name, device.features, device.configSize]).toEqual(["rng", 0n, 0]);
     expect([...driver.config(0, 4)]).toEqual([0, 0, 0, 0]);
   });

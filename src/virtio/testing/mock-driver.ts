@@ -3,43 +3,13 @@ import {
   VIRTIO_CONFIG_S_DRIVER,
   VIRTIO_CONFIG_S_DRIVER_OK,
   VIRTIO_CONFIG_S_FEATURES_OK,
-  VIRTIO_MMIO_CONFIG,
-  VIRTIO_MMIO_DEVICE_FEATURES,
-  VIRTIO_MMIO_DEVICE_FEATURES_SEL,
-  VIRTIO_MMIO_DRIVER_FEATURES,
-  VIRTIO_MMIO_DRIVER_FEATURES_SEL,
-  VIRTIO_MMIO_INTERRUPT_ACK,
-  VIRTIO_MMIO_INTERRUPT_STATUS,
-  VIRTIO_MMIO_MSI_ADDRESS_HIGH,
-  VIRTIO_MMIO_MSI_ADDRESS_LOW,
-  VIRTIO_MMIO_MSI_COMMAND,
-  VIRTIO_MMIO_MSI_COMMAND_SHIFT,
-  VIRTIO_MMIO_MSI_COMMAND_UPDATE,
-  VIRTIO_MMIO_MSI_DATA,
-  VIRTIO_MMIO_MSI_STATUS,
-  VIRTIO_MMIO_MSI_STATUS_ENABLE,
-  VIRTIO_MMIO_MSI_STATUS_OFFERED,
-  VIRTIO_MMIO_MSI_STATUS_VECTOR_MASK,
-  VIRTIO_MMIO_QUEUE_DESC_HIGH,
-  VIRTIO_MMIO_QUEUE_DESC_LOW,
-  VIRTIO_MMIO_QUEUE_DEVICE_HIGH,
-  VIRTIO_MMIO_QUEUE_DEVICE_LOW,
-  VIRTIO_MMIO_QUEUE_DRIVER_HIGH,
-  VIRTIO_MMIO_QUEUE_DRIVER_LOW,
-  VIRTIO_MMIO_QUEUE_NOTIFY,
-  VIRTIO_MMIO_QUEUE_NUM,
-  VIRTIO_MMIO_QUEUE_NUM_MAX,
-  VIRTIO_MMIO_QUEUE_READY,
-  VIRTIO_MMIO_QUEUE_SEL,
-  VIRTIO_MMIO_STATUS,
-  VIRTIO_MMIO_VERSION,
   VIRTIO_RING_F_EVENT_IDX,
 } from "../defs.ts";
 import type { VirtqueueLayout } from "../queue/virtqueue.ts";
 import type { MockMemory } from "./mock-memory.ts";
 import { MockQueue } from "./mock-queue.ts";
 
-/** Registers of one device window, as a bus or a transport gives them. */
+/** Registers of one device, a window or a BAR, as a bus or a transport gives them. */
 export interface RegisterAccess {
   read(offset: number, size: 1 | 2 | 4): number;
   write(offset: number, size: 1 | 2 | 4, value: number): void;
@@ -49,30 +19,28 @@ export interface RegisterAccess {
 export interface MockDriverOptions {
   /** Features to accept; default all offered. */
   readonly features?: bigint;
-  /** Queue sizes; default QueueNumMax of each, at most 16. 0 leaves a queue alone. */
+  /** Queue sizes; default the maximum of each, at most 16. 0 leaves a queue alone. */
   readonly sizes?: readonly number[];
-  /** Set up MSI when it is offered; default true. */
+  /** Set up messages when they are offered; default true. */
   readonly msi?: boolean;
 }
 
-/** Local APIC vector that {@link MockDriver.enableMsi} programs for vector index 0; index i gets this + i. */
+/** Local APIC vector that {@link MockDriver.enableMessages} programs for vector index 0; index i gets this + i. */
 export const MOCK_VECTOR_BASE = 0x41;
-const LOCAL_APIC = 0xfee0_0000;
+export const MOCK_LOCAL_APIC = 0xfee0_0000;
 
 /**
- * The driver's half of virtio-mmio, version 2 and 3, in the order of a Linux driver: each step can be called
- * alone, so that a test can leave one out or repeat it.
+ * The driver's half of a virtio transport, in the order of a Linux driver: each step can be called alone, so that a
+ * test can leave one out or repeat it. What registers the steps go by is the transport's.
  */
-export class MockDriver {
+export abstract class MockDriver {
   readonly memory: MockMemory;
   readonly registers: RegisterAccess;
   /** Queues set up by {@link setupQueue}. */
   readonly queues: MockQueue[] = [];
   /** Features written last. */
   features = 0n;
-  /** Doorbell offset and stride, when the device gave them. */
-  doorbell: { base: number; stride: number } | undefined;
-  /** Whether MSI was enabled. */
+  /** Whether messages were enabled. */
   msi = false;
 
   constructor(memory: MockMemory, registers: RegisterAccess) {
@@ -80,54 +48,51 @@ export class MockDriver {
     this.registers = registers;
   }
 
-  read32(offset: number): number {
-    return this.registers.read(offset, 4) >>> 0;
-  }
-  write32(offset: number, value: number): void {
-    this.registers.write(offset, 4, value);
-  }
-  /** A 16-bit read, as two 8-bit ones, low byte first: so it reaches the device from the CPU. */
-  read16(offset: number): number {
-    const low = this.registers.read(offset, 1) & 0xff;
-    return low | ((this.registers.read(offset + 1, 1) & 0xff) << 8);
-  }
-  write16(offset: number, value: number): void {
-    this.registers.write(offset, 2, value);
-  }
+  // What transports differ in.
+
+  abstract get status(): number;
+  abstract writeStatus(value: number): void;
+  /** 32 offered feature bits. */
+  abstract readFeatureWord(word: number): number;
+  /** Accepts 32 feature bits. */
+  abstract writeFeatureWord(word: number, value: number): void;
+  /** Largest size of a queue that is not set up yet: 0 when it does not exist. */
+  abstract queueMaximum(index: number): number;
+  /** 1 when the queue is enabled. */
+  abstract queueReady(index: number): number;
+  /** Writes a queue's registers and enables it. */
+  abstract writeQueue(index: number, layout: VirtqueueLayout): void;
+  /** Available buffer notification of a queue. */
+  abstract kick(index: number): void;
+  /** Offset of configuration space. */
+  abstract get configOffset(): number;
+  abstract get generation(): number;
+  /** Reads what happened and acknowledges it, as a wired interrupt handler does: 1 used buffers, 2 configuration. */
+  abstract acknowledgeInterrupt(): number;
+  /** Vectors that messages may be programmed for; 0 when they are not offered. */
+  abstract get vectors(): number;
+  /** Programs one vector, and takes it into use where vectors start masked. */
+  abstract programVector(vector: number, addressLow: number, data: number, addressHigh?: number): void;
+  abstract maskVector(vector: number, masked: boolean): void;
+  /** Programs every vector with its own interrupt vector, 0 for configuration and i + 1 for queue i, and enables messages. */
+  abstract enableMessages(): void;
+  /** What a driver does before its first reset. */
+  protected abstract find(): void;
+
   /** Bytes of configuration space, read one by one. */
   config(offset: number, length: number): Uint8Array {
-    return Uint8Array.from(
-      { length },
-      (_, k) => this.registers.read(VIRTIO_MMIO_CONFIG + offset + k, 1) & 0xff,
-    );
-  }
-
-  get status(): number {
-    return this.read32(VIRTIO_MMIO_STATUS);
-  }
-  get version(): number {
-    return this.read32(VIRTIO_MMIO_VERSION);
-  }
-  get interruptStatus(): number {
-    return this.read32(VIRTIO_MMIO_INTERRUPT_STATUS);
-  }
-  /** Reads what happened and acknowledges it, as a wired interrupt handler does. */
-  acknowledgeInterrupt(): number {
-    const happened = this.interruptStatus;
-    this.write32(VIRTIO_MMIO_INTERRUPT_ACK, happened);
-    return happened;
+    const base = this.configOffset + offset;
+    return Uint8Array.from({ length }, (_, k) => this.registers.read(base + k, 1) & 0xff);
   }
 
   // The steps of virtio 1.2 section 3.1.1, in order.
 
   reset(): void {
-    this.write32(VIRTIO_MMIO_STATUS, 0);
+    this.writeStatus(0);
     this.queues.length = 0;
-    this.msi = false;
-    this.doorbell = undefined;
   }
   addStatus(bits: number): void {
-    this.write32(VIRTIO_MMIO_STATUS, this.status | bits);
+    this.writeStatus(this.status | bits);
   }
   acknowledge(): void {
     this.addStatus(VIRTIO_CONFIG_S_ACKNOWLEDGE);
@@ -136,17 +101,11 @@ export class MockDriver {
     this.addStatus(VIRTIO_CONFIG_S_DRIVER);
   }
   readFeatures(): bigint {
-    let features = 0n;
-    for (let word = 0; word < 2; word++) {
-      this.write32(VIRTIO_MMIO_DEVICE_FEATURES_SEL, word);
-      features |= BigInt(this.read32(VIRTIO_MMIO_DEVICE_FEATURES)) << BigInt(32 * word);
-    }
-    return features;
+    return BigInt(this.readFeatureWord(0)) | (BigInt(this.readFeatureWord(1)) << 32n);
   }
   writeFeatures(features: bigint): void {
     for (let word = 0; word < 2; word++) {
-      this.write32(VIRTIO_MMIO_DRIVER_FEATURES_SEL, word);
-      this.write32(VIRTIO_MMIO_DRIVER_FEATURES, Number((features >> BigInt(32 * word)) & 0xffff_ffffn));
+      this.writeFeatureWord(word, Number((features >> BigInt(32 * word)) & 0xffff_ffffn));
     }
     this.features = features;
   }
@@ -155,14 +114,14 @@ export class MockDriver {
     this.addStatus(VIRTIO_CONFIG_S_FEATURES_OK);
     return (this.status & VIRTIO_CONFIG_S_FEATURES_OK) !== 0;
   }
-  /** QueueNumMax of a queue: 0 when it does not exist. */
-  queueNumMax(index: number): number {
-    this.write32(VIRTIO_MMIO_QUEUE_SEL, index);
-    return this.read32(VIRTIO_MMIO_QUEUE_NUM_MAX);
-  }
-  queueReady(index: number): number {
-    this.write32(VIRTIO_MMIO_QUEUE_SEL, index);
-    return this.read32(VIRTIO_MMIO_QUEUE_READY);
+  /** Everything up to the negotiated features. Throws when the device refuses them. */
+  negotiate(features?: bigint): void {
+    this.find();
+    this.reset();
+    this.acknowledge();
+    this.driver();
+    this.writeFeatures(features ?? this.readFeatures());
+    if (!this.featuresOk()) throw new Error("mock driver: features refused");
   }
   /** Builds an empty queue in guest memory and gives it to the device. */
   setupQueue(index: number, size: number): MockQueue {
@@ -172,74 +131,18 @@ export class MockDriver {
     this.writeQueue(index, queue.layout);
     return queue;
   }
-  /** Writes a queue's registers, QueueReady last. */
-  writeQueue(index: number, layout: VirtqueueLayout): void {
-    this.write32(VIRTIO_MMIO_QUEUE_SEL, index);
-    this.write32(VIRTIO_MMIO_QUEUE_NUM, layout.size);
-    this.#writeAddress(VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH, layout.descriptorTable);
-    this.#writeAddress(VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH, layout.availableRing);
-    this.#writeAddress(VIRTIO_MMIO_QUEUE_DEVICE_LOW, VIRTIO_MMIO_QUEUE_DEVICE_HIGH, layout.usedRing);
-    this.write32(VIRTIO_MMIO_QUEUE_READY, 1);
-  }
-  #writeAddress(low: number, high: number, address: number): void {
-    this.write32(low, address % 0x1_0000_0000);
-    this.write32(high, Math.floor(address / 0x1_0000_0000));
-  }
   driverOk(): void {
     this.addStatus(VIRTIO_CONFIG_S_DRIVER_OK);
   }
 
-  // The extension, docs/virtio-mmio-v3.md.
-
-  /** Largest vector index, or -1 when MSI is not offered. */
-  msiVectors(): number {
-    const status = this.read16(VIRTIO_MMIO_MSI_STATUS);
-    return (status & VIRTIO_MMIO_MSI_STATUS_OFFERED) === 0 ? -1 : status & VIRTIO_MMIO_MSI_STATUS_VECTOR_MASK;
-  }
-  msiCommand(operation: number, vector: number): void {
-    this.write16(VIRTIO_MMIO_MSI_COMMAND, (operation << VIRTIO_MMIO_MSI_COMMAND_SHIFT) | vector);
-  }
-  stageMessage(addressLow: number, data: number, addressHigh = 0): void {
-    this.write32(VIRTIO_MMIO_MSI_ADDRESS_LOW, addressLow);
-    this.write32(VIRTIO_MMIO_MSI_ADDRESS_HIGH, addressHigh);
-    this.write32(VIRTIO_MMIO_MSI_DATA, data);
-  }
-  /** Stages and updates one vector. */
-  updateVector(vector: number, addressLow: number, data: number, addressHigh = 0): void {
-    this.stageMessage(addressLow, data, addressHigh);
-    this.msiCommand(VIRTIO_MMIO_MSI_COMMAND_UPDATE, vector);
-  }
-  /** Programs every vector with its own interrupt vector and enables MSI. */
-  enableMsi(): void {
-    for (let vector = 0; vector <= this.msiVectors(); vector++) {
-      this.updateVector(vector, LOCAL_APIC, MOCK_VECTOR_BASE + vector);
-    }
-    this.write16(VIRTIO_MMIO_MSI_STATUS, VIRTIO_MMIO_MSI_STATUS_ENABLE);
-    this.msi = true;
-  }
-  /** Reads where the doorbells are; the classic register is used when there are none. */
-  findDoorbells(): void {
-    const value = this.version === 3 ? this.read32(VIRTIO_MMIO_QUEUE_NOTIFY) : 0;
-    this.doorbell = value === 0 ? undefined : { base: value & 0xffff, stride: value >>> 16 };
-  }
-  /** Available buffer notification of a queue, by its doorbell or by QueueNotify. */
-  kick(index: number): void {
-    const { doorbell } = this;
-    if (doorbell === undefined) this.write32(VIRTIO_MMIO_QUEUE_NOTIFY, index);
-    else this.write32(doorbell.base + doorbell.stride * index, index);
-  }
-
   /** Everything up to, but without, DRIVER_OK. Throws when the device refuses the features. */
   prepare(options: MockDriverOptions = {}): void {
-    this.reset();
-    this.acknowledge();
-    this.driver();
-    this.writeFeatures(options.features ?? this.readFeatures());
-    if (!this.featuresOk()) throw new Error("mock driver: features refused");
-    this.findDoorbells();
-    if ((options.msi ?? true) && this.version === 3 && this.msiVectors() >= 0) this.enableMsi();
-    for (let index = 0; this.queueNumMax(index) !== 0; index++) {
-      const size = options.sizes?.[index] ?? Math.min(16, this.queueNumMax(index));
+    this.negotiate(options.features);
+    if ((options.msi ?? true) && this.vectors > 0) this.enableMessages();
+    for (let index = 0; ; index++) {
+      const maximum = this.queueMaximum(index);
+      if (maximum === 0) break;
+      const size = options.sizes?.[index] ?? Math.min(16, maximum);
       if (size !== 0) this.setupQueue(index, size);
     }
   }

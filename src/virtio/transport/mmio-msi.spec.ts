@@ -232,13 +232,13 @@ describe("with MSI enabled", () => {
       [LOCAL_APIC, 0x441, 0],
       [LOCAL_APIC, 0x8041, 0],
     ] as const) {
-      t.driver.updateVector(QUEUE_0_VECTOR, low, data, high);
+      t.driver.programVector(QUEUE_0_VECTOR, low, data, high);
       t.echo();
     }
     expect(t.transport.counters).toMatchObject({ refused: 8, msi: 0 });
     expect(t.messages.sent).toEqual([]);
     expect([...t.memory.bytes(target, 16)].every((byte) => byte === 0)).toBe(true);
-    t.driver.updateVector(QUEUE_0_VECTOR, LOCAL_APIC, 0x41);
+    t.driver.programVector(QUEUE_0_VECTOR, LOCAL_APIC, 0x41);
     t.echo();
     expect(t.messages.take()).toEqual([0x41]);
   });
@@ -246,7 +246,7 @@ describe("with MSI enabled", () => {
   it("a vector that was never updated delivers nothing, and nothing counts as refused", () => {
     const t = new MockTransport("msi", "shared");
     t.driver.prepare({ msi: false });
-    t.driver.updateVector(QUEUE_1_VECTOR, LOCAL_APIC, 0x52);
+    t.driver.programVector(QUEUE_1_VECTOR, LOCAL_APIC, 0x52);
     t.driver.write16(STATUS, 0x8000);
     t.driver.driverOk();
     t.echo();
@@ -308,7 +308,7 @@ describe("enabling and disabling MSI", () => {
     expect(t.transport.ignored).toEqual({ "MSI enabled or disabled after DRIVER_OK": 3 });
     const wired = new MockTransport("msi", "shared");
     wired.driver.initialise({ msi: false });
-    wired.driver.enableMsi();
+    wired.driver.enableMessages();
     expect(wired.transport.interruptsInUse).toBe("wired");
     wired.echo();
     expect(wired.line.level).toBe(true);

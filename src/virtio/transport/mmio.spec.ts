@@ -20,7 +20,7 @@ function registers(t: MockTransport): number[] {
   driver.write32(0x030, 0);
   const values = [...READ_ONLY, ...READ_WRITE].map((offset) => driver.read32(offset));
   for (const index of [0, 1]) {
-    values.push(driver.queueReady(index), driver.queueNumMax(index));
+    values.push(driver.queueReady(index), driver.queueMaximum(index));
   }
   return [...values, ...driver.config(0, 8)];
 }
@@ -94,7 +94,7 @@ describe("initialisation in Linux's order", () => {
     const { driver } = new MockTransport();
     driver.reset();
     for (const index of [0, 1]) expect(driver.queueReady(index)).toBe(0);
-    expect([0, 1, 2, 3, 0xffff_ffff].map((index) => driver.queueNumMax(index))).toEqual([64, 16, 0, 0, 0]);
+    expect([0, 1, 2, 3, 0xffff_ffff].map((index) => driver.queueMaximum(index))).toEqual([64, 16, 0, 0, 0]);
   });
 
   it("reads QueueReady as written, each queue for itself", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET } from "../defs.ts";
 import { MOCK_VECTOR_BASE } from "../testing/mock-driver.ts";
-import { MockPci } from "../testing/mock-pci.ts";
+import { MockPci } from "../testing/mock-transport.ts";
 import {
   PCI_BAR_MSIX_PBA,
   PCI_MSIX_FLAGS_ENABLE,
@@ -24,7 +24,7 @@ describe("interrupts by MSI-X", () => {
     t.event(1);
     t.device.context?.configChanged();
     expect(t.messages.take()).toEqual([MOCK_VECTOR_BASE + 1, MOCK_VECTOR_BASE + 2, MOCK_VECTOR_BASE]);
-    expect(t.driver.isr()).toBe(0);
+    expect(t.driver.acknowledgeInterrupt()).toBe(0);
     expect(t.line.edges).toBe(0);
     expect(t.driver.config16(6) & 8).toBe(0);
     expect(t.transport.counters).toMatchObject({ msi: 3, wired: 0, byVector: [1, 1, 1] });
@@ -66,7 +66,7 @@ describe("interrupts by MSI-X", () => {
     expect(t.driver.mapQueue(0, 0)).toBe(VIRTIO_MSI_NO_VECTOR);
     expect(t.driver.mapConfig(0)).toBe(VIRTIO_MSI_NO_VECTOR);
     t.echo();
-    expect(t.driver.isr()).toBe(1);
+    expect(t.driver.acknowledgeInterrupt()).toBe(1);
   });
 
   it("wait for their vector, and for the function, to be unmasked", () => {

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DeviceCounters } from "../../metrics/counters.ts";
 import { MockDevice } from "../testing/mock-device.ts";
-import { MOCK_BAR, MOCK_LINE, MockPci } from "../testing/mock-pci.ts";
+import { MOCK_BAR, MOCK_LINE } from "../testing/mock-rig.ts";
+import { MockPci } from "../testing/mock-transport.ts";
 import { PciTransport } from "./pci.ts";
 import {
   PCI_BAR_SIZE,
@@ -127,7 +128,7 @@ describe("the common configuration structure", () => {
   it("says how many queues there are, how large each can be, and where its doorbell is", () => {
     const { driver } = negotiated();
     expect(driver.read16(VIRTIO_PCI_COMMON_NUMQ)).toBe(2);
-    expect([0, 1].map((index) => driver.queueSize(index))).toEqual([64, 16]);
+    expect([0, 1].map((index) => driver.queueMaximum(index))).toEqual([64, 16]);
     driver.select(1);
     expect(driver.read16(VIRTIO_PCI_COMMON_Q_NOFF)).toBe(1);
   });
@@ -135,7 +136,7 @@ describe("the common configuration structure", () => {
   it.each([2, 100, 0xffff])("has nothing behind queue_select %i, which is no queue", (index) => {
     const t = negotiated("msi");
     const { driver } = t;
-    expect(driver.queueSize(index)).toBe(0);
+    expect(driver.queueMaximum(index)).toBe(0);
     for (const field of [VIRTIO_PCI_COMMON_Q_SIZE, VIRTIO_PCI_COMMON_Q_MSIX, VIRTIO_PCI_COMMON_Q_ENABLE]) {
       driver.write16(field, 1);
     }
@@ -294,11 +295,11 @@ describe("doorbells", () => {
 describe("the device's configuration structure", () => {
   it("is the device's own, in any width", () => {
     const t = running();
-    expect([...t.driver.deviceConfig(0, 8)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([...t.driver.config(0, 8)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     const { offset } = t.driver.structure(VIRTIO_PCI_CAP_DEVICE_CFG);
     expect(t.transport.read(offset + 4, 4)).toBe(0x0807_0605);
     t.transport.write(offset + 4, 2, 0xbeef);
-    expect([...t.driver.deviceConfig(4, 2)]).toEqual([0xef, 0xbe]);
+    expect([...t.driver.config(4, 2)]).toEqual([0xef, 0xbe]);
     expect(t.transport.read(offset + 8, 4)).toBe(0);
   });
 });
@@ -310,19 +311,19 @@ describe("INTx", () => {
     t.echo();
     expect(t.line.level).toBe(true);
     expect(t.driver.config16(6) & 8).toBe(8);
-    expect(t.driver.isr()).toBe(1);
+    expect(t.driver.acknowledgeInterrupt()).toBe(1);
     expect(t.line.level).toBe(false);
     expect(t.driver.config16(6) & 8).toBe(0);
-    expect(t.driver.isr()).toBe(0);
+    expect(t.driver.acknowledgeInterrupt()).toBe(0);
   });
 
   it("tells a configuration change from a used buffer, and both from either", () => {
     const t = running();
     t.device.context?.configChanged();
-    expect(t.driver.isr()).toBe(2);
+    expect(t.driver.acknowledgeInterrupt()).toBe(2);
     t.echo();
     t.device.context?.configChanged();
-    expect(t.driver.isr()).toBe(3);
+    expect(t.driver.acknowledgeInterrupt()).toBe(3);
     expect(t.transport.counters).toMatchObject({ wired: 2, merged: 1, msi: 0 });
   });
 
@@ -342,7 +343,7 @@ describe("INTx", () => {
     t.echo();
     t.driver.reset();
     expect(t.line.level).toBe(false);
-    expect(t.driver.isr()).toBe(0);
+    expect(t.driver.acknowledgeInterrupt()).toBe(0);
   });
 
   it("is cleared by no other access to the ISR status than one of a byte", () => {
@@ -353,7 +354,7 @@ describe("INTx", () => {
     expect(t.transport.read(offset, 2)).toBe(0);
     t.transport.write(offset, 1, 0xff);
     expect(t.line.level).toBe(true);
-    expect(t.driver.isr()).toBe(1);
+    expect(t.driver.acknowledgeInterrupt()).toBe(1);
   });
 });
 
@@ -465,7 +466,7 @@ describe("access through configuration space", () => {
     t.echo();
     window(t, t.driver.structure(VIRTIO_PCI_CAP_ISR_CFG).offset, 1);
     for (let at = 0; at < 0x40; at += 4) t.driver.config32(at);
-    expect(t.driver.isr()).toBe(1);
+    expect(t.driver.acknowledgeInterrupt()).toBe(1);
   });
 
   it.each([
@@ -496,7 +497,7 @@ describe("counters", () => {
     expect(before.queue_enable).toBe(2);
     expect(before.PciConfig).toBeGreaterThan(0);
     expect(before.Other).toBeUndefined();
-    expect(t.driver.isr()).toBe(0);
+    expect(t.driver.acknowledgeInterrupt()).toBe(0);
     expect(t.transport.metrics().exits.byRegister.isr).toBe(1);
     expect(new Set(PCI_REGISTER_NAMES).size).toBe(PCI_REGISTER_NAMES.length);
   });

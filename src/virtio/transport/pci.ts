@@ -1,11 +1,5 @@
 import { DeviceCounters, type DeviceMetrics, type InterruptMode } from "../../metrics/counters.ts";
-import {
-  VIRTIO_CONFIG_S_DRIVER_OK,
-  VIRTIO_ID_BLOCK,
-  VIRTIO_ID_CONSOLE,
-  VIRTIO_ID_NET,
-  VIRTQ_MAX_SIZE,
-} from "../defs.ts";
+import { VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_NET } from "../defs.ts";
 import type {
   GuestMemory,
   InterruptLine,
@@ -19,6 +13,7 @@ import { VirtioCore } from "./core.ts";
 import { deviceMetrics } from "./device-metrics.ts";
 import { MsixTable } from "./msix.ts";
 import { addVirtioCapabilities, type PciCapabilities } from "./pci-capabilities.ts";
+import { PciCommon } from "./pci-common.ts";
 import { PciConfigSpace } from "./pci-config.ts";
 import {
   PCI_BAR_COMMON,
@@ -39,26 +34,7 @@ import {
   VIRTIO_PCI_CAP_LENGTH,
   VIRTIO_PCI_CAP_OFFSET,
   VIRTIO_PCI_CFG_DATA,
-  VIRTIO_PCI_COMMON_CFGGENERATION,
-  VIRTIO_PCI_COMMON_DF,
-  VIRTIO_PCI_COMMON_DFSELECT,
-  VIRTIO_PCI_COMMON_GF,
-  VIRTIO_PCI_COMMON_GFSELECT,
-  VIRTIO_PCI_COMMON_MSIX,
-  VIRTIO_PCI_COMMON_NUMQ,
-  VIRTIO_PCI_COMMON_Q_AVAILHI,
-  VIRTIO_PCI_COMMON_Q_AVAILLO,
-  VIRTIO_PCI_COMMON_Q_DESCHI,
-  VIRTIO_PCI_COMMON_Q_DESCLO,
-  VIRTIO_PCI_COMMON_Q_ENABLE,
-  VIRTIO_PCI_COMMON_Q_MSIX,
-  VIRTIO_PCI_COMMON_Q_NOFF,
-  VIRTIO_PCI_COMMON_Q_SELECT,
-  VIRTIO_PCI_COMMON_Q_SIZE,
-  VIRTIO_PCI_COMMON_Q_USEDHI,
-  VIRTIO_PCI_COMMON_Q_USEDLO,
   VIRTIO_PCI_COMMON_SIZE,
-  VIRTIO_PCI_COMMON_STATUS,
   VIRTIO_PCI_ISR_CONFIG,
   VIRTIO_PCI_ISR_QUEUE,
   VIRTIO_PCI_REVISION,
@@ -66,8 +42,6 @@ import {
 } from "./pci-defs.ts";
 import {
   fieldIndex,
-  fieldOffset,
-  naturalWidth,
   PCI_REGISTER_CONFIG,
   PCI_REGISTER_CYCLE,
   PCI_REGISTER_DOORBELL,
@@ -76,7 +50,6 @@ import {
   PCI_REGISTER_NAMES,
   PCI_REGISTER_OTHER,
 } from "./pci-registers.ts";
-import type { QueueAddressField } from "./queue-config.ts";
 import { WRONG_WIDTH } from "./registers.ts";
 
 /** Options of {@link PciTransport}. */
@@ -106,16 +79,6 @@ const CLASSES: ReadonlyMap<number, number> = new Map([
 ]);
 const CLASS_OTHER = 0xff00;
 
-/** The address registers, by offset in the common configuration structure. */
-const ADDRESSES: ReadonlyMap<number, QueueAddressField> = new Map([
-  [VIRTIO_PCI_COMMON_Q_DESCLO, "descriptorLow"],
-  [VIRTIO_PCI_COMMON_Q_DESCHI, "descriptorHigh"],
-  [VIRTIO_PCI_COMMON_Q_AVAILLO, "driverLow"],
-  [VIRTIO_PCI_COMMON_Q_AVAILHI, "driverHigh"],
-  [VIRTIO_PCI_COMMON_Q_USEDLO, "deviceLow"],
-  [VIRTIO_PCI_COMMON_Q_USEDHI, "deviceHigh"],
-]);
-
 const NOTHING_THERE = "access to the BAR where nothing is";
 
 /**
@@ -129,6 +92,7 @@ export class PciTransport implements BusDevice {
   /** Configuration space, as the bus reaches it. */
   readonly configuration: PciFunction;
   readonly #core: VirtioCore;
+  readonly #common: PciCommon;
   readonly #line: InterruptLine;
   readonly #config: PciConfigSpace;
   readonly #capabilities: PciCapabilities;
@@ -141,11 +105,6 @@ export class PciTransport implements BusDevice {
   /** Level of INTA#. */
   #level = false;
 
-  #deviceFeatureSelect = 0;
-  #driverFeatureSelect = 0;
-  #queueSelect = 0;
-  #configVector = VIRTIO_MSI_NO_VECTOR;
-  readonly #queueVectors: Uint16Array;
   readonly #listeners = new Set<() => void>();
 
   constructor(options: PciTransportOptions) {
@@ -158,7 +117,6 @@ export class PciTransport implements BusDevice {
     }
     this.#exits = this.counters.exits;
     this.#line = options.line;
-    this.#queueVectors = new Uint16Array(queues).fill(VIRTIO_MSI_NO_VECTOR);
     this.#msix =
       options.interrupts === "msi" ? new MsixTable(queues + 1, options.messages, this.counters) : undefined;
     this.#config = new PciConfigSpace({
@@ -185,12 +143,12 @@ export class PciTransport implements BusDevice {
       counters: this.counters,
       log: options.log,
       interrupts: {
-        queueInterrupt: (index) =>
-          this.#interrupt(this.#queueVectors[index] ?? VIRTIO_MSI_NO_VECTOR, VIRTIO_PCI_ISR_QUEUE),
-        configInterrupt: () => this.#interrupt(this.#configVector, VIRTIO_PCI_ISR_CONFIG),
+        queueInterrupt: (index) => this.#interrupt(this.#common.queueVector(index), VIRTIO_PCI_ISR_QUEUE),
+        configInterrupt: () => this.#interrupt(this.#common.configVector, VIRTIO_PCI_ISR_CONFIG),
       },
       onReset: () => this.#afterReset(),
     });
+    this.#common = new PciCommon(this.#core, this.#msix?.size ?? 0, () => this.#tell());
   }
 
   /** DRIVER_OK is set and no reset is needed. */
@@ -256,11 +214,7 @@ export class PciTransport implements BusDevice {
 
   #afterReset(): void {
     this.#isr = 0;
-    this.#deviceFeatureSelect = 0;
-    this.#driverFeatureSelect = 0;
-    this.#queueSelect = 0;
-    this.#configVector = VIRTIO_MSI_NO_VECTOR;
-    this.#queueVectors.fill(VIRTIO_MSI_NO_VECTOR);
+    this.#common.reset();
     // The table belongs to the function and stays, but what is owed belongs to a life that is over.
     this.#msix?.clearPending();
     this.#driveLine();
@@ -285,7 +239,10 @@ export class PciTransport implements BusDevice {
   }
 
   #readBar(offset: number, size: 1 | 2 | 4): number {
-    if (offset < PCI_BAR_COMMON + VIRTIO_PCI_COMMON_SIZE) return this.#readCommon(offset, size);
+    if (offset < PCI_BAR_COMMON + VIRTIO_PCI_COMMON_SIZE) {
+      this.#count(fieldIndex(offset));
+      return this.#common.read(offset, size);
+    }
     if (offset === PCI_BAR_ISR) return this.#readIsr(size);
     if (offset >= PCI_BAR_DEVICE && offset < PCI_BAR_NOTIFY) {
       this.#count(PCI_REGISTER_CONFIG);
@@ -301,7 +258,8 @@ export class PciTransport implements BusDevice {
     if (offset >= PCI_BAR_NOTIFY && offset < PCI_BAR_MSIX_TABLE) {
       this.#ring(offset - PCI_BAR_NOTIFY, size);
     } else if (offset < PCI_BAR_COMMON + VIRTIO_PCI_COMMON_SIZE) {
-      this.#writeCommon(offset, size, value);
+      this.#count(fieldIndex(offset));
+      this.#common.write(offset, size, value);
     } else if (offset >= PCI_BAR_MSIX_TABLE) {
       this.#writeMsix(offset, size, value);
     } else if (offset >= PCI_BAR_DEVICE) {
@@ -355,121 +313,6 @@ export class PciTransport implements BusDevice {
     else this.#core.ignore("MSI-X table accessed past its end");
   }
 
-  // The common configuration structure.
-
-  #readCommon(offset: number, size: 1 | 2 | 4): number {
-    const index = fieldIndex(offset);
-    this.#count(index);
-    if (!naturalWidth(offset, size, false)) {
-      this.#core.ignore(WRONG_WIDTH);
-      return 0;
-    }
-    const address = ADDRESSES.get(offset);
-    if (address !== undefined) return this.#core.queueConfig(this.#queueSelect)?.[address] ?? 0;
-    const start = fieldOffset(index);
-    const value = this.#field(start);
-    return size === 1 ? (value >>> (8 * (offset - start))) & 0xff : value;
-  }
-
-  #field(offset: number): number {
-    const core = this.#core;
-    const queue = this.#queueSelect;
-    switch (offset) {
-      case VIRTIO_PCI_COMMON_DFSELECT:
-        return this.#deviceFeatureSelect;
-      case VIRTIO_PCI_COMMON_DF:
-        return core.deviceFeatures(this.#deviceFeatureSelect);
-      case VIRTIO_PCI_COMMON_GFSELECT:
-        return this.#driverFeatureSelect;
-      case VIRTIO_PCI_COMMON_GF:
-        return core.driverFeatures(this.#driverFeatureSelect);
-      case VIRTIO_PCI_COMMON_MSIX:
-        return this.#configVector;
-      case VIRTIO_PCI_COMMON_NUMQ:
-        return this.device.queueSizes.length;
-      case VIRTIO_PCI_COMMON_STATUS:
-        return core.status;
-      case VIRTIO_PCI_COMMON_CFGGENERATION:
-        return core.generation & 0xff;
-      case VIRTIO_PCI_COMMON_Q_SELECT:
-        return queue;
-      case VIRTIO_PCI_COMMON_Q_SIZE:
-        // 0 says that there is no such queue (virtio 1.2 section 4.1.4.3.1).
-        return core.queueConfig(queue)?.size ?? 0;
-      case VIRTIO_PCI_COMMON_Q_MSIX:
-        return this.#queueVectors[queue] ?? VIRTIO_MSI_NO_VECTOR;
-      case VIRTIO_PCI_COMMON_Q_ENABLE:
-        return core.queueReady(queue) ? 1 : 0;
-      case VIRTIO_PCI_COMMON_Q_NOFF:
-        return core.queueMaximum(queue) === 0 ? 0 : queue;
-      default:
-        return 0;
-    }
-  }
-
-  #writeCommon(offset: number, size: 1 | 2 | 4, value: number): void {
-    const core = this.#core;
-    const queue = this.#queueSelect;
-    this.#count(fieldIndex(offset));
-    if (!naturalWidth(offset, size, true)) {
-      core.ignore(WRONG_WIDTH);
-      return;
-    }
-    const address = ADDRESSES.get(offset);
-    if (address !== undefined) {
-      core.writeQueueAddress(queue, address, value);
-      return;
-    }
-    switch (offset) {
-      case VIRTIO_PCI_COMMON_DFSELECT:
-        this.#deviceFeatureSelect = value;
-        break;
-      case VIRTIO_PCI_COMMON_GFSELECT:
-        this.#driverFeatureSelect = value;
-        break;
-      case VIRTIO_PCI_COMMON_GF:
-        core.writeDriverFeatures(this.#driverFeatureSelect, value);
-        break;
-      case VIRTIO_PCI_COMMON_MSIX:
-        this.#configVector = this.#vector(value);
-        break;
-      case VIRTIO_PCI_COMMON_STATUS:
-        this.#writeStatus(value);
-        break;
-      case VIRTIO_PCI_COMMON_Q_SELECT:
-        this.#queueSelect = value;
-        break;
-      case VIRTIO_PCI_COMMON_Q_SIZE:
-        if (validSize(value, core.queueMaximum(queue))) core.writeQueueSize(queue, value);
-        else core.ignore("queue_size: not a power of two up to the maximum");
-        break;
-      case VIRTIO_PCI_COMMON_Q_MSIX:
-        if (queue < this.#queueVectors.length) this.#queueVectors[queue] = this.#vector(value);
-        else core.ignore("queue does not exist");
-        break;
-      case VIRTIO_PCI_COMMON_Q_ENABLE:
-        // There is no way to take a queue back but the reset (virtio 1.2 section 4.1.4.3.2).
-        if (value === 1) core.writeQueueReady(queue, 1);
-        else core.ignore("queue_enable: written other than 1");
-        break;
-      default:
-        core.ignore("write to a read-only register");
-    }
-  }
-
-  /** What an event is mapped to: a vector that does not exist reads back as none (virtio 1.2 section 4.1.5.1.2.2). */
-  #vector(value: number): number {
-    if (value < (this.#msix?.size ?? 0)) return value;
-    if (value !== VIRTIO_MSI_NO_VECTOR) this.#core.ignore("MSI-X vector out of range");
-    return VIRTIO_MSI_NO_VECTOR;
-  }
-
-  #writeStatus(value: number): void {
-    const before = this.#core.status & VIRTIO_CONFIG_S_DRIVER_OK;
-    this.#core.writeStatus(value);
-    if (before === 0 && (this.#core.status & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) this.#tell();
-  }
-
   // Configuration space.
 
   #readConfiguration(offset: number): number {
@@ -521,9 +364,4 @@ export class PciTransport implements BusDevice {
   #count(index: number): void {
     this.#exits[index] = (this.#exits[index] ?? 0) + 1;
   }
-}
-
-/** CVE-2026-5747 was a size taken as it came; here it is a power of two within bounds, or nothing has happened. */
-function validSize(size: number, maximum: number): boolean {
-  return size > 0 && size <= Math.min(maximum, VIRTQ_MAX_SIZE) && (size & (size - 1)) === 0;
 }

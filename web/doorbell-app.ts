@@ -5,35 +5,59 @@
 import { html, LitElement, nothing } from "lit";
 import "./doorbell-chart.ts";
 import "./doorbell-controls.ts";
-import "./doorbell-figures.ts";
-import "./doorbell-panel.ts";
 import "./doorbell-progress.ts";
-import "./doorbell-runs.ts";
 import "./doorbell-segmented.ts";
 import "./doorbell-table.ts";
 import "./doorbell-terminal.ts";
 import type { LeaveTerminalEvent } from "./doorbell-terminal.ts";
+import "./doorbell-views.ts";
 import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
+import { pageKey } from "./keyboard.ts";
+import { rememberOption } from "./page-options.ts";
 import type { PageState } from "./page-state.ts";
 import type { MachineStore } from "./store.ts";
 import { StoreController } from "./store-controller.ts";
 import { currentTheme, setTheme, type Theme } from "./theme.ts";
+import { FIRST_VIEW, OpenViewEvent, VIEWS, viewOf } from "./views.ts";
 
 const NEXT_THEME: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
 
 export class DoorbellApp extends LitElement {
-  static override properties = { store: { attribute: false } };
+  static override properties = {
+    store: { attribute: false },
+    view: { reflect: true },
+    wide: { type: Boolean, reflect: true },
+  };
 
   declare store: MachineStore;
+  /** The view beside the terminal. */
+  declare view: string;
+  /** It takes more room than the terminal. */
+  declare wide: boolean;
 
   constructor() {
     super();
+    this.view = FIRST_VIEW;
+    this.wide = false;
+    this.addEventListener("open-view", (event) => {
+      if (event instanceof OpenViewEvent) this.#openView(event);
+    });
     new StoreController(this);
   }
 
   override createRenderRoot() {
     return this;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    document.addEventListener("keydown", this.#key);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    document.removeEventListener("keydown", this.#key);
   }
 
   override render() {
@@ -62,11 +86,7 @@ export class DoorbellApp extends LitElement {
         <doorbell-progress .store=${store} ?hidden=${!covered && !strip} ?strip=${strip}></doorbell-progress>
       </main>
       <section class="chart card" aria-label="Chart"><doorbell-chart .store=${store}></doorbell-chart></section>
-      <section class="panel" id="panel" tabindex="-1" aria-label="Counters">
-        <doorbell-figures .store=${store}></doorbell-figures>
-        <div class="card"><doorbell-runs .store=${store}></doorbell-runs></div>
-        <div class="card"><doorbell-panel .store=${store}></doorbell-panel></div>
-      </section>
+      <doorbell-views role="region" aria-label="Views" .store=${store} .view=${this.view}></doorbell-views>
       <footer class="footer">
         <span>
           Emulated CPU (v86): a trapped access costs about 0.05 &micro;s here, 1 to 2 &micro;s on hardware virtualisation.
@@ -87,6 +107,10 @@ export class DoorbellApp extends LitElement {
     `;
   }
 
+  override willUpdate(): void {
+    this.wide = viewOf(this.view).wide === true;
+  }
+
   override updated(): void {
     const terminal = this.querySelector("doorbell-terminal");
     // The first prompt takes the keyboard, unless the person is already somewhere else.
@@ -101,6 +125,23 @@ export class DoorbellApp extends LitElement {
 
   #leave(event: LeaveTerminalEvent): void {
     this.querySelector<HTMLElement>(event.backwards ? "#controls" : "#panel")?.focus();
+  }
+
+  readonly #key = (event: KeyboardEvent): void => {
+    const key = pageKey(event);
+    const view = VIEWS.find((one) => one.key === key);
+    if (view !== undefined) {
+      event.preventDefault();
+      this.dispatchEvent(new OpenViewEvent(view.id));
+    } else if (key === "t") {
+      event.preventDefault();
+      this.querySelector("doorbell-terminal")?.focus();
+    }
+  };
+
+  #openView({ view }: OpenViewEvent): void {
+    this.view = viewOf(view).id;
+    rememberOption("view", this.view === FIRST_VIEW ? undefined : this.view);
   }
 
   #openTable(): void {

@@ -8,6 +8,7 @@ const DEFAULTS = {
   doorbell: "per-queue",
   memoryMiB: undefined,
   exitCostNs: 0,
+  view: "counters",
 };
 
 describe("the page's address", () => {
@@ -22,10 +23,14 @@ describe("the page's address", () => {
     expect(readPageOptions(search)).toEqual({ ...DEFAULTS, ...chosen });
   });
 
-  it.each(["?transport=isa", "?interrupts=both", "?memory=8", "?memory=64.5", "?exitcost=5001"])(
-    "%s is out of range and changes nothing",
-    (search) => expect(readPageOptions(search)).toEqual(DEFAULTS),
-  );
+  it.each([
+    "?transport=isa",
+    "?interrupts=both",
+    "?memory=8",
+    "?memory=64.5",
+    "?exitcost=5001",
+    "?view=none",
+  ])("%s is out of range and changes nothing", (search) => expect(readPageOptions(search)).toEqual(DEFAULTS));
 
   it.each(["-1", "1e3", "NaN", "", "two"])("exitcost=%s is no number of nanoseconds", (text) => {
     expect(readPageOptions(`?exitcost=${text}`)).toEqual(DEFAULTS);

@@ -1,6 +1,7 @@
-/** Options of the page itself, from its address: ?transport=pci&interrupts=wired&doorbell=shared&memory=128&exitcost=1500. */
+/** Options of the page itself, from its address: ?transport=pci&interrupts=wired&doorbell=shared&memory=128&exitcost=1500&view=counters. */
 import type { DoorbellMode, InterruptMode, TransportKind } from "../src/index.ts";
 import { EXIT_COST } from "./exit-cost.ts";
+import { viewOf } from "./views.ts";
 
 export interface PageOptions {
   readonly transport: TransportKind;
@@ -9,6 +10,8 @@ export interface PageOptions {
   readonly memoryMiB: number | undefined;
   /** Nanoseconds of the exit-cost model; 0 is off. */
   readonly exitCostNs: number;
+  /** Id of the view beside the terminal. */
+  readonly view: string;
 }
 
 /** Reads {@link PageOptions}; what is unknown or out of range is left at its default. */
@@ -26,6 +29,7 @@ export function readPageOptions(search: string): PageOptions {
     doorbell: query.get("doorbell") === "shared" ? "shared" : "per-queue",
     memoryMiB: whole("memory", 16, 1024),
     exitCostNs: whole("exitcost", 0, EXIT_COST.most) ?? 0,
+    view: viewOf(query.get("view") ?? undefined).id,
   };
 }
 

@@ -8,9 +8,11 @@ import { sentence } from "./words.ts";
 
 export function startPage(source: MachineSource): void {
   applyTheme();
-  const store = new MachineStore(source, readPageOptions(location.search));
+  const options = readPageOptions(location.search);
+  const store = new MachineStore(source, options);
   const app = document.createElement("doorbell-app");
   app.store = store;
+  app.view = options.view;
   document.querySelector("#app")?.replaceWith(app);
   window.addEventListener("error", ({ message }) =>
     store.showNotice(`Something in the page failed: ${message}`),

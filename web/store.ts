@@ -88,6 +88,11 @@ export class MachineStore {
     return this.#history;
   }
 
+  /** The machine itself, absent while there is none. A view that keeps it looks again after each change. */
+  get machine(): Machine | undefined {
+    return this.#machine;
+  }
+
   /** What the capture holds, absent while there is no machine. */
   get capture(): Machine["capture"] | undefined {
     return this.#machine?.capture;

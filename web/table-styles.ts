@@ -19,7 +19,7 @@ export const tableStyles = css`
 
   th,
   td {
-    padding: 0.09375rem 0 0.09375rem 0.5rem;
+    padding: 0.0625rem 0 0.0625rem 0.5rem;
     border-bottom: 1px solid var(--line);
     text-align: right;
     white-space: nowrap;

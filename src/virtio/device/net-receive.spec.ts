@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_SEL } from "../defs.ts";
-import { NET_RECEIVE_QUEUE, VIRTIO_NET_F_MRG_RXBUF } from "./net.ts";
+import { NET_RECEIVE_QUEUE, VIRTIO_NET_F_MRG_RXBUF } from "./net-defs.ts";
 import {
   ethernet,
   type NetMachine,

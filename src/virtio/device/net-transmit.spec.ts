@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET } from "../defs.ts";
-import { NET_TRANSMIT_QUEUE } from "./net.ts";
+import { NET_TRANSMIT_QUEUE } from "./net-defs.ts";
 import { ethernet, netMachine, plain, RX_MESSAGE, rings, TX_MESSAGE, tagged } from "./testing/net-fixture.ts";
 
 /** A machine with a driver that took everything, and the frame sent through it. */

@@ -7,10 +7,10 @@ import {
   VIRTIO_MMIO_DEVICE_ID,
 } from "../defs.ts";
 import { featureMask } from "./feature-bits.ts";
+import { NetDevice } from "./net.ts";
 import {
   NET_CONTROL_QUEUE,
   NET_TRANSMIT_QUEUE,
-  NetDevice,
   VIRTIO_NET_CTRL_MAC,
   VIRTIO_NET_CTRL_MAC_ADDR_SET,
   VIRTIO_NET_ERR,
@@ -21,7 +21,7 @@ import {
   VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_STATUS,
   VIRTIO_NET_OK,
-} from "./net.ts";
+} from "./net-defs.ts";
 import {
   CONFIG_MESSAGE,
   ethernet,

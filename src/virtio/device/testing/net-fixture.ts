@@ -1,14 +1,9 @@
 import { VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC } from "../../defs.ts";
 import type { MockUsed } from "../../testing/mock-queue.ts";
 import { featureMask } from "../feature-bits.ts";
-import {
-  type EthernetLink,
-  NET_RECEIVE_QUEUE,
-  NET_TRANSMIT_QUEUE,
-  NetDevice,
-  type NetDeviceOptions,
-  VIRTIO_NET_HDR_SIZE,
-} from "../net.ts";
+import { NetDevice, type NetDeviceOptions } from "../net.ts";
+import { NET_RECEIVE_QUEUE, NET_TRANSMIT_QUEUE, VIRTIO_NET_HDR_SIZE } from "../net-defs.ts";
+import type { EthernetLink } from "../net-link.ts";
 import { type SpecMachine, specMachine } from "./spec-machine.ts";
 
 export const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);

@@ -1,0 +1,39 @@
+/** Names and numbers of the network device, virtio 1.2 section 5.1. */
+
+/** Feature bits by number, virtio 1.2 section 5.1.3. */
+export const VIRTIO_NET_F_MTU = 3;
+export const VIRTIO_NET_F_MAC = 5;
+export const VIRTIO_NET_F_MRG_RXBUF = 15;
+export const VIRTIO_NET_F_STATUS = 16;
+export const VIRTIO_NET_F_CTRL_VQ = 17;
+export const VIRTIO_NET_F_CTRL_MAC_ADDR = 23;
+
+/** Bit of the configuration field `status`, virtio 1.2 section 5.1.4. */
+export const VIRTIO_NET_S_LINK_UP = 1;
+
+/** Control commands, virtio 1.2 section 5.1.6.5. */
+export const VIRTIO_NET_CTRL_MAC = 1;
+export const VIRTIO_NET_CTRL_MAC_ADDR_SET = 1;
+export const VIRTIO_NET_OK = 0;
+export const VIRTIO_NET_ERR = 1;
+
+/** Virtqueues without VIRTIO_NET_F_MQ, virtio 1.2 section 5.1.2. */
+export const NET_RECEIVE_QUEUE = 0;
+export const NET_TRANSMIT_QUEUE = 1;
+export const NET_CONTROL_QUEUE = 2;
+
+/** struct virtio_net_hdr with VIRTIO_F_VERSION_1, num_buffers included, virtio 1.2 section 5.1.6. */
+export const VIRTIO_NET_HDR_SIZE = 12;
+export const HDR_NUM_BUFFERS = 10;
+
+export const ETH_ALEN = 6;
+export const ETH_HLEN = 14;
+export const VLAN_HLEN = 4;
+const ETH_P_8021Q = 0x8100;
+const ETH_P_8021AD = 0x88a8;
+
+/** Bytes of the link-layer header of a frame of at least {@link ETH_HLEN} bytes: a VLAN tag comes on top. */
+export function linkHeaderLength(frame: Uint8Array): number {
+  const etherType = ((frame[12] as number) << 8) | (frame[13] as number); // at least ETH_HLEN bytes
+  return etherType === ETH_P_8021Q || etherType === ETH_P_8021AD ? ETH_HLEN + VLAN_HLEN : ETH_HLEN;
+}

@@ -8,7 +8,13 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["src/**/*.spec.ts", "web/**/*.spec.ts", "bench/**/*.spec.ts", "tests/unit/**/*.spec.ts"],
+          include: [
+            "src/**/*.spec.ts",
+            "web/**/*.spec.ts",
+            "bench/**/*.spec.ts",
+            "soak/**/*.spec.ts",
+            "tests/unit/**/*.spec.ts",
+          ],
         },
       },
       {

@@ -208,6 +208,11 @@ export class Cpu {
     return this.#running;
   }
 
+  /** Bytes of WebAssembly memory: the guest's RAM and v86's own state. It only ever grows. */
+  get wasmBytes(): number {
+    return this.#cpu.wasm_memory.buffer.byteLength;
+  }
+
   run(): void {
     if (this.#running || this.#destroyed) return;
     this.#running = true;

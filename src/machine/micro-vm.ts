@@ -220,6 +220,11 @@ export class MicroVm {
     return this.#cpu.running;
   }
 
+  /** Bytes of the emulator's memory: the guest's RAM and the CPU's own state. */
+  get emulatorBytes(): number {
+    return this.#cpu.wasmBytes;
+  }
+
   /** Stops the guest for good and lets go of its memory. */
   async destroy(): Promise<void> {
     this.#agent.close("The machine was shut down.");

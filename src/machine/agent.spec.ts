@@ -92,6 +92,27 @@ describe("the agent's host half", () => {
     await expect(done).rejects.toThrow("The guest has halted.");
   });
 
+  it("lets go of a signal when its command has ended, and sends SIGINT by it until then", async () => {
+    const { agent, sent } = createAgent();
+    const listeners = new Set<() => void>();
+    const signal = {
+      addEventListener: (_type: "abort", listener: () => void) => void listeners.add(listener),
+      removeEventListener: (_type: "abort", listener: () => void) => void listeners.delete(listener),
+    };
+    agent.receive(frame("R", 0));
+    const done = agent.exec("ls", { signal });
+    const never = agent.exec("ls", { signal });
+    expect(listeners.size).toBe(2);
+    for (const listener of listeners) listener();
+    expect(sent.filter((text) => text.startsWith("S"))).toHaveLength(2);
+    agent.receive(frame("E", 1, Uint8Array.of(130)));
+    expect(await done).toBe(130);
+    expect(listeners.size).toBe(1);
+    agent.close("The guest has halted.");
+    await expect(never).rejects.toThrow();
+    expect(listeners.size).toBe(0);
+  });
+
   it("refuses a command that does not fit a frame", async () => {
     const { agent } = createAgent();
     await expect(agent.exec("x".repeat(5000))).rejects.toThrow(/at most 4096/);

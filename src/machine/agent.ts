@@ -33,6 +33,7 @@ interface Job {
   readonly options: ExecOptions;
   readonly resolve: (status: number) => void;
   readonly reject: (error: Error) => void;
+  readonly ignoreSignal: () => void;
   accepted: boolean;
   cancelRepeat: () => void;
 }
@@ -70,17 +71,20 @@ export class Agent {
         );
         return;
       }
+      const interrupt = (): void => this.#interrupt(job);
       const job: Job = {
         id,
         command: bytes,
         options,
         resolve,
         reject,
+        // One signal may serve many commands: it must not keep those that have ended.
+        ignoreSignal: () => options.signal?.removeEventListener("abort", interrupt),
         accepted: false,
         cancelRepeat: () => {},
       };
       this.#jobs.set(id, job);
-      options.signal?.addEventListener("abort", () => this.#interrupt(job));
+      options.signal?.addEventListener("abort", interrupt);
       if (this.#ready) this.#start(job);
     });
   }
@@ -111,6 +115,7 @@ export class Agent {
   close(reason: string): void {
     for (const job of this.#jobs.values()) {
       job.cancelRepeat();
+      job.ignoreSignal();
       job.reject(new Error(reason));
     }
     this.#jobs.clear();
@@ -133,6 +138,7 @@ export class Agent {
       if (!job) return;
       this.#jobs.delete(id);
       job.cancelRepeat();
+      job.ignoreSignal();
       job.resolve(payload[0] ?? 0);
       return;
     }

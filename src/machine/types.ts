@@ -97,6 +97,7 @@ export interface ExecOptions {
 /** What {@link ExecOptions} needs of the platform's AbortSignal. */
 export interface AbortSignalLike {
   addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** Why a running machine stopped by itself. */

@@ -5,6 +5,7 @@ export type { BootErrorCode } from "./boot/errors.ts";
 export { BootError } from "./boot/errors.ts";
 export { MAX_EXIT_COST } from "./cpu/exit-cost.ts";
 export { V86MismatchError } from "./cpu/v86-internals.ts";
+export type { MachineTrace } from "./machine/machine-trace.ts";
 export { MicroVm } from "./machine/micro-vm.ts";
 export type {
   AbortSignalLike,
@@ -28,3 +29,22 @@ export type {
   NetCounters,
   TransportKind,
 } from "./metrics/counters.ts";
+export type { ChromeTrace, ChromeTraceEvent } from "./metrics/trace-chrome.ts";
+export type {
+  AccessEvent,
+  AvailableEvent,
+  DoorbellEvent,
+  FrameEvent,
+  InterruptEvent,
+  LineEvent,
+  MessageEvent,
+  RaisedEvent,
+  ReturnedEvent,
+  SwitchEvent,
+  SwitchStep,
+  TraceEvent,
+  TraceEventKind,
+  TraceStamp,
+  UsedEvent,
+} from "./metrics/trace-events.ts";
+export { describeEvent } from "./metrics/trace-text.ts";

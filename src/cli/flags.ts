@@ -26,6 +26,8 @@ export interface Flags {
   readonly timeout: number;
   readonly stats: string | undefined;
   readonly pcap: string | undefined;
+  /** Where the trace goes: Chrome's format when the name ends in .json, else text. */
+  readonly trace: string | undefined;
   /** Nanoseconds for each exit; 0 for off. */
   readonly exitCost: number;
   readonly web: boolean;
@@ -53,6 +55,8 @@ terminal, which Ctrl-] leaves.
                                interactive; 0 for none)
   --stats FILE                 write the counters as JSON at the end
   --pcap FILE                  write the network traffic as pcapng at the end
+  --trace FILE                 write what happened between guest and devices at the end, event by
+                               event: for Perfetto when it is named *.json, else as text
   --web                        let the guest fetch from the web: HTTP, port 80
   --exit-cost NS               modelled exit cost: each trapped register access takes so
                                many nanoseconds more (default 0)
@@ -78,6 +82,7 @@ const OPTIONS = {
   timeout: { type: "string" },
   stats: { type: "string" },
   pcap: { type: "string" },
+  trace: { type: "string" },
   "exit-cost": { type: "string" },
   web: { type: "boolean" },
   quiet: { type: "boolean" },
@@ -122,6 +127,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     timeout: number("timeout", values.timeout ?? (interactive ? "0" : "120")),
     stats: values.stats,
     pcap: values.pcap,
+    trace: values.trace,
     exitCost: exitCost(values["exit-cost"] ?? "0"),
     web: values.web ?? false,
     quiet: values.quiet ?? false,

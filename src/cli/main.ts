@@ -29,6 +29,7 @@ async function main(): Promise<number> {
     );
   }
   const vm = await createMachine(flags);
+  if (flags.trace) vm.trace.start();
   try {
     const outcome = await Promise.race([
       drive(vm, flags),
@@ -40,10 +41,16 @@ async function main(): Promise<number> {
     vm.pause();
     if (flags.stats) await writeUserFile("stats", flags.stats, `${JSON.stringify(vm.metrics(), null, 2)}\n`);
     if (flags.pcap) await writeUserFile("pcap", flags.pcap, vm.pcapng());
+    if (flags.trace) await writeUserFile("trace", flags.trace, renderTrace(vm, flags.trace));
     return outcome.status;
   } finally {
     await vm.destroy();
   }
+}
+
+/** Chrome's format for what is to be opened in Perfetto, text for people and grep. */
+function renderTrace(vm: MicroVm, file: string): string {
+  return file.endsWith(".json") ? `${JSON.stringify(vm.trace.chrome())}\n` : vm.trace.text();
 }
 
 async function createMachine(flags: Flags): Promise<MicroVm> {

@@ -5,6 +5,7 @@
  * it, reads Version and MsiStatus again, negotiates and goes on.
  */
 import type { DoorbellMode, InterruptMode } from "../metrics/counters.ts";
+import type { SwitchStep } from "../metrics/trace-events.ts";
 import type { Clock } from "../virtio/types.ts";
 import { SwitchError, type SwitchResult } from "./types.ts";
 
@@ -38,6 +39,7 @@ export class LiveSwitch {
   readonly #transports: ReadonlyMap<string, Switchable>;
   readonly #clock: Clock;
   readonly #canRun: () => boolean;
+  readonly #onStep: (device: string, step: SwitchStep) => void;
   #last: Promise<unknown> = Promise.resolve();
   #mode: Mode;
   /** Switches that came to their end. */
@@ -49,11 +51,14 @@ export class LiveSwitch {
     mode: Mode;
     /** Whether the guest runs: a driver that does not run cannot negotiate. */
     canRun: () => boolean;
+    /** Told of each step of each device, and of begin and end of the "machine". */
+    onStep?: (device: string, step: SwitchStep) => void;
   }) {
     this.#transports = options.transports;
     this.#clock = options.clock;
     this.#mode = options.mode;
     this.#canRun = options.canRun;
+    this.#onStep = options.onStep ?? (() => {});
   }
 
   /** What was asked for last. */
@@ -81,9 +86,11 @@ export class LiveSwitch {
       }
       const before = this.#mode;
       this.#mode = mode;
+      this.#onStep("machine", "begin");
       const outcomes = await Promise.allSettled(
         changed.map(([name, transport]) => this.#one(name, transport, mode)),
       );
+      this.#onStep("machine", "end");
       const failed = outcomes.filter((outcome) => outcome.status === "rejected");
       if (failed.length > 0) {
         this.#mode = before;
@@ -102,17 +109,20 @@ export class LiveSwitch {
     }
     const limit = this.#clock.now() + DRAIN_LIMIT;
     while (!transport.quiesce() && this.#clock.now() < limit) await this.#pause(LOOK_EVERY);
+    this.#onStep(name, "quiesced");
     const ready = new Promise<void>((resolve, reject) => {
       let stopWaiting: () => void = () => {};
       const stopListening = transport.onReady(() => {
         if (!transport.ready) return;
         stopWaiting();
         stopListening();
+        this.#onStep(name, "ready");
         resolve();
       });
       stopWaiting = this.#clock.after(READY_LIMIT, () => {
         stopListening();
         transport.withdraw();
+        this.#onStep(name, "withdrawn");
         reject(
           new SwitchError(
             `${name}'s driver did not come back within ${READY_LIMIT / 1000} s after it was asked to reset.`,
@@ -121,6 +131,7 @@ export class LiveSwitch {
       });
     });
     transport.offer(mode);
+    this.#onStep(name, "reset-requested");
     await ready;
   }
 

@@ -29,6 +29,7 @@ import { attachMmio, attachPci, attachV86Card } from "./attach.ts";
 import { commandLine } from "./command-line.ts";
 import { interruptMap } from "./interrupt-map.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
+import { MachineTrace } from "./machine-trace.ts";
 import { type DeviceName, MEMORY_MAP } from "./memory-map.ts";
 import { renderStatus } from "./status.ts";
 import {
@@ -67,6 +68,8 @@ export class MicroVm {
   readonly serial: ByteChannel;
   /** What carries virtio, from start to end. */
   readonly transport: TransportKind;
+  /** Records what happens between the guest and its devices, event by event. Off until started. */
+  readonly trace: MachineTrace;
   readonly #cpu: Cpu;
   readonly #peer: InPagePeer;
   readonly #net: NetDevice;
@@ -161,11 +164,18 @@ export class MicroVm {
     const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: rng };
     const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, mode, log) : undefined;
     this.#transports = onMmio ?? attachPci(cpu, devices, mode.interrupts, log);
+    this.trace = new MachineTrace({
+      cpu,
+      counters: new Map([...this.#transports].map(([name, { counters }]) => [name, counters])),
+      peer: this.#peer,
+      now: () => CLOCK.now() - this.#created,
+    });
     this.#switch = new LiveSwitch({
       transports: onMmio ?? new Map(),
       clock: CLOCK,
       mode,
       canRun: () => cpu.running,
+      onStep: (device, step) => this.trace.switchStep(device, step),
     });
 
     const agentPort = this.#console.port(AGENT_PORT);
@@ -227,6 +237,7 @@ export class MicroVm {
 
   /** Stops the guest for good and lets go of its memory. */
   async destroy(): Promise<void> {
+    this.trace.stop();
     this.#agent.close("The machine was shut down.");
     this.#peer.close();
     await this.#cpu.destroy();

@@ -106,6 +106,52 @@ async function eventually(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
+describe("watching interrupts", () => {
+  /** 2000 stores to a device that sends a message for each, then one moment with interrupts on, for all of them. */
+  async function run(watching: boolean): Promise<{ instructions: number; exits: number; seen: string[] }> {
+    const cpu = await createCpu();
+    enter(cpu);
+    const vector = 0x41;
+    const store = STORE_DEVICE(0, 7);
+    program(cpu, CODE, [
+      ...countInterrupts(cpu, vector),
+      ...[0xb9, ...le32(2000)], // mov ecx, 2000
+      ...store,
+      ...[0x49, 0x75, 0x100 - (store.length + 3)], // dec ecx; jnz back to the store
+      ...[0xfb, 0x90], // sti; nop
+      ...HALT_FOR_GOOD,
+    ]);
+    let exits = 0;
+    cpu.mapMmio(DEVICE, {
+      read: () => 0,
+      write: () => {
+        exits++;
+        cpu.apic.send(0, 0xfee0_0000, vector);
+      },
+    });
+    const seen: string[] = [];
+    if (watching) {
+      cpu.observeInterrupts({
+        line: () => {},
+        requested: () => seen.push("requested"),
+        taken: () => seen.push("taken"),
+        ended: () => seen.push("eoi"),
+        looked: () => {},
+      });
+    }
+    await runToHalt(cpu);
+    return { instructions: cpu.instructions, exits, seen };
+  }
+
+  it("changes neither what the guest executes nor how often it exits", async () => {
+    const off = await run(false);
+    const on = await run(true);
+    expect(off.exits).toBe(2000);
+    expect(on).toMatchObject({ instructions: off.instructions, exits: off.exits });
+    expect(on.seen).toEqual(["requested", "taken", "eoi"]);
+  });
+});
+
 describe("guest memory", () => {
   it("refuses every range that is not wholly RAM, with the address and length in the error", async () => {
     const { memory } = await createCpu();

@@ -5,7 +5,7 @@ const hex = (value: number, digits = 1): string => `0x${value.toString(16).padSt
 
 const TCP_FLAG_NAMES = ["FIN", "SYN", "RST", "PSH", "ACK", "URG"] as const;
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP" };
-const ETHER_TYPES: Readonly<Record<number, string>> = { 0x0806: "ARP", 0x0800: "IPv4", 0x86dd: "IPv6" };
+const ETHER_TYPES: Readonly<Record<number, string>> = { 2054: "ARP", 2048: "IPv4", 34525: "IPv6" };
 
 /** "TCP 40112 > 12865 PSH ACK, 32 bytes of data", or what else is known of a frame. */
 export function describeFrame(frame: FrameEvent): string {

@@ -19,7 +19,8 @@ declare namespace WebAssembly {
   function instantiate(
     bytes: Uint8Array | ArrayBuffer,
     imports: Record<string, Record<string, unknown>>,
-  ): Promise<{ instance: { exports: Record<string, unknown> } }>;
+  ): Promise<{ instance: Instance }>;
+  function instantiate(module: Module, imports: Record<string, Record<string, unknown>>): Promise<Instance>;
   class Module {
     constructor(bytes: Uint8Array);
   }

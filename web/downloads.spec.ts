@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Downloads } from "./downloads.ts";
+import { type DownloadRequest, Downloads, takeInflated, takeModule } from "./downloads.ts";
 
-const REQUESTS = [
-  { label: "kernel", url: "/kernel" },
-  { label: "initramfs", url: "/initramfs" },
+const REQUESTS: [DownloadRequest<Uint8Array>, DownloadRequest<Uint8Array>] = [
+  { label: "kernel", url: "/kernel", take: takeInflated },
+  { label: "initramfs", url: "/initramfs", take: takeInflated },
 ];
 
 /** Stands in for the network: what each address answers. */
@@ -16,6 +16,11 @@ function serve(answers: Record<string, () => Response>) {
   });
   return fetched;
 }
+
+const gzip = async (bytes: Uint8Array<ArrayBuffer>) =>
+  new Uint8Array(
+    await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer(),
+  );
 
 const bytes = (length: number, headers: Record<string, string> = {}) =>
   new Response(new Uint8Array(length).fill(7), { headers });
@@ -78,6 +83,45 @@ describe("downloads", () => {
     serve({ "/kernel": () => bytes(3) });
     await expect(new Downloads(REQUESTS).run(() => {})).rejects.toThrow(
       "The initramfs could not be downloaded: the server does not answer.",
+    );
+  });
+
+  it("inflate a gzip file and compile a module while they come in", async () => {
+    const text = new TextEncoder().encode("what is in the archive ".repeat(1000));
+    // The shortest module: magic number and version.
+    const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    const archive = await gzip(text);
+    serve({ "/archive": () => new Response(archive), "/module": () => new Response(module) });
+    const downloads = new Downloads<[Uint8Array, WebAssembly.Module]>([
+      { label: "archive", url: "/archive", take: takeInflated },
+      { label: "module", url: "/module", take: takeModule },
+    ]);
+    const [inflated, compiled] = await downloads.run(() => {});
+    expect(inflated).toEqual(text);
+    expect(compiled).toBeInstanceOf(WebAssembly.Module);
+    expect(downloads.progress.map(({ received }) => received)).toEqual([archive.length, module.length]);
+  });
+
+  it("say that a file came in damaged", async () => {
+    const cut = (await gzip(new Uint8Array(5000))).subarray(0, 20);
+    serve({ "/kernel": () => new Response(cut), "/initramfs": () => bytes(4) });
+    await expect(new Downloads(REQUESTS).run(() => {})).rejects.toThrow(
+      "The kernel came in damaged: the server has another file at /kernel than it should.",
+    );
+  });
+
+  it("say that a download broke off", async () => {
+    const chunks = [new Uint8Array(1500)];
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        const chunk = chunks.pop();
+        if (chunk) controller.enqueue(chunk);
+        else controller.error(new TypeError("network error"));
+      },
+    });
+    serve({ "/kernel": () => new Response(body), "/initramfs": () => bytes(4) });
+    await expect(new Downloads(REQUESTS).run(() => {})).rejects.toThrow(
+      "The download of the kernel broke off after 1,500 bytes.",
     );
   });
 });

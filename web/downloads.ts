@@ -1,10 +1,13 @@
-/** Downloads with progress by bytes. */
+/** Downloads with progress by bytes, made use of while they come in. */
+import { isGzip } from "../src/index.ts";
 
 /** A file to download. */
-export interface DownloadRequest {
+export interface DownloadRequest<T> {
   /** What a person calls it: "kernel". */
   readonly label: string;
   readonly url: string;
+  /** Makes what is wanted of the body, while it comes in. */
+  take(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<T>;
 }
 
 /** How far one download is. */
@@ -21,18 +24,45 @@ export class DownloadError extends Error {
   override readonly name = "DownloadError";
 }
 
+/** Takes a WebAssembly module: it is compiled as fast as it comes. */
+export function takeModule(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<WebAssembly.Module> {
+  return WebAssembly.compileStreaming(
+    new Response(body, { headers: { "Content-Type": "application/wasm" } }),
+  );
+}
+
+/** Takes a file's bytes, inflated when it is a gzip file: the last chunk comes in soon before the last byte goes out. */
+export async function takeInflated(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = body.getReader();
+  const first = await reader.read();
+  const start = first.value ?? new Uint8Array(0);
+  const whole = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (controller) => controller.enqueue(start),
+    pull: async (controller) => {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  const inflated = isGzip(start) ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+  return new Uint8Array(await new Response(inflated).arrayBuffer());
+}
+
 /**
  * Downloads files in parallel. What was complete before a failure is kept, so that trying again fetches only the rest.
+ * `T` are the types of what the requests take, in their order.
  */
-export class Downloads {
-  readonly #requests: readonly DownloadRequest[];
+export class Downloads<T extends readonly unknown[]> {
+  readonly #requests: { readonly [K in keyof T]: DownloadRequest<T[K]> };
   readonly #progress: DownloadProgress[];
-  readonly #files: (Uint8Array<ArrayBuffer> | undefined)[];
+  readonly #taken = new Map<number, unknown>();
 
-  constructor(requests: readonly DownloadRequest[]) {
+  constructor(requests: { readonly [K in keyof T]: DownloadRequest<T[K]> }) {
     this.#requests = requests;
     this.#progress = requests.map(({ label }) => ({ label, received: 0, done: false }));
-    this.#files = requests.map(() => undefined);
   }
 
   /** Progress of every file, in the order of the requests. */
@@ -41,35 +71,34 @@ export class Downloads {
   }
 
   /**
-   * Resolves with the bytes of every file, in the order of the requests.
+   * Resolves with what was taken from every file, in the order of the requests.
    * Rejects with a {@link DownloadError} at the first failure; the others are then abandoned.
    */
-  async run(onProgress: () => void): Promise<Uint8Array<ArrayBuffer>[]> {
+  async run(onProgress: () => void): Promise<T> {
     const abort = new AbortController();
     try {
-      return await Promise.all(
+      await Promise.all(
         this.#requests.map(async (request, index) => {
-          const kept = this.#files[index];
-          if (kept !== undefined) return kept;
-          const bytes = await download(request, abort.signal, (progress) => {
+          if (this.#taken.has(index)) return;
+          const taken = await download(request, abort.signal, (progress) => {
             this.#progress[index] = progress;
             onProgress();
           });
-          this.#files[index] = bytes;
-          return bytes;
+          this.#taken.set(index, taken);
         }),
       );
     } finally {
       abort.abort();
     }
+    return this.#requests.map((_, index) => this.#taken.get(index)) as unknown as T;
   }
 }
 
-async function download(
-  { label, url }: DownloadRequest,
+async function download<T>(
+  { label, url, take }: DownloadRequest<T>,
   signal: AbortSignal,
   onProgress: (progress: DownloadProgress) => void,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<T> {
   const response = await fetch(url, { signal }).catch(() => {
     throw new DownloadError(`The ${label} could not be downloaded: the server does not answer.`);
   });
@@ -82,33 +111,37 @@ async function download(
   const length = response.headers.has("content-encoding") ? "" : response.headers.get("content-length");
   let total = length !== null && /^[0-9]+$/.test(length) ? Number(length) : undefined;
   let received = 0;
+  let broken = false;
   const report = (done: boolean) => {
     if (total !== undefined && received > total) total = undefined;
     onProgress({ label, received, done, ...(total === undefined ? {} : { total }) });
   };
   report(false);
-  const chunks: Uint8Array[] = [];
   const reader = response.body?.getReader();
-  try {
-    for (;;) {
-      const next = await reader?.read();
-      if (next === undefined || next.done) break;
-      chunks.push(next.value);
+  const counted = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      const next = await reader?.read().catch((error: unknown) => {
+        broken = true;
+        throw error;
+      });
+      if (next === undefined || next.done) {
+        controller.close();
+        return;
+      }
       received += next.value.length;
       report(false);
-    }
-  } catch {
+      controller.enqueue(next.value);
+    },
+    cancel: (reason) => reader?.cancel(reason),
+  });
+  const taken = await take(counted).catch(() => {
     throw new DownloadError(
-      `The download of the ${label} broke off after ${received.toLocaleString("en")} bytes.`,
+      broken
+        ? `The download of the ${label} broke off after ${received.toLocaleString("en")} bytes.`
+        : `The ${label} came in damaged: the server has another file at ${url} than it should.`,
     );
-  }
-  const bytes = new Uint8Array(received);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
+  });
   total = received;
   report(true);
-  return bytes;
+  return taken;
 }

@@ -14,7 +14,7 @@ import type {
 } from "../src/index.ts";
 import { Comparison, NO_COMPARISON } from "./comparison.ts";
 import type { ComparisonSettings } from "./comparison-run.ts";
-import { Downloads } from "./downloads.ts";
+import { Downloads, takeInflated, takeModule } from "./downloads.ts";
 import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { MetricsHistory } from "./metrics-history.ts";
@@ -33,7 +33,7 @@ export class MachineStore {
   readonly comparison: Comparison;
   readonly #source: MachineSource;
   readonly #options: PageOptions;
-  readonly #downloads: Downloads;
+  readonly #downloads: Downloads<[WebAssembly.Module, Uint8Array, Uint8Array]>;
   readonly #changed = new Set<() => void>();
   readonly #sampled = new Set<() => void>();
   #state: PageState;
@@ -51,9 +51,9 @@ export class MachineStore {
     this.#source = source;
     this.#options = options;
     this.#downloads = new Downloads([
-      { label: "emulator", url: source.wasmUrl },
-      { label: "kernel", url: source.kernelUrl },
-      { label: "initramfs", url: source.initramfsUrl },
+      { label: "emulator", url: source.wasmUrl, take: takeModule },
+      { label: "kernel", url: source.kernelUrl, take: takeInflated },
+      { label: "initramfs", url: source.initramfsUrl, take: takeInflated },
     ]);
     this.comparison = new Comparison(
       async (guest) => this.#source.create({ ...(await this.#files()), ...guest }),
@@ -298,9 +298,6 @@ export class MachineStore {
   /** What a machine is made of; downloads what is missing. */
   async #files(): Promise<Pick<MicroVmOptions, "wasm" | "kernel" | "initrd">> {
     const [wasm, kernel, initramfs] = await this.#downloads.run(() => this.#reportDownloads());
-    if (wasm === undefined || kernel === undefined || initramfs === undefined) {
-      throw new Error("A file is missing.");
-    }
     return {
       wasm,
       kernel: { name: this.#source.kernelUrl, bytes: kernel },

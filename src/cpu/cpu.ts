@@ -44,7 +44,7 @@ export interface EntryState {
 
 /** Options of {@link Cpu.create}. */
 export interface CpuOptions {
-  readonly wasm: Uint8Array | ArrayBuffer;
+  readonly wasm: Uint8Array | ArrayBuffer | WebAssembly.Module;
   readonly memoryBytes: number;
   /** Addresses of v86's in-page router. */
   readonly network: { readonly routerIp: string; readonly routerMac: string; readonly guestIp: string };
@@ -96,7 +96,10 @@ export class Cpu {
     const emulator = new V86({
       wasm_fn: async (imports: Record<string, Record<string, unknown>>) => {
         try {
-          return (await WebAssembly.instantiate(options.wasm, imports)).instance.exports;
+          const { wasm } = options;
+          if (wasm instanceof WebAssembly.Module)
+            return (await WebAssembly.instantiate(wasm, imports)).exports;
+          return (await WebAssembly.instantiate(wasm, imports)).instance.exports;
         } catch (error) {
           loadFailed(new Error("v86's WebAssembly module could not be loaded.", { cause: error }));
           throw error;

@@ -19,8 +19,8 @@ export type NetworkCard = "doorbell" | "v86";
 
 /** Options of {@link MicroVm.create}. */
 export interface MicroVmOptions {
-  /** v86's WebAssembly module: its bytes (build/v86.wasm of the v86 package). */
-  readonly wasm: Uint8Array | ArrayBuffer;
+  /** v86's WebAssembly module (build/v86.wasm of the v86 package): its bytes, or compiled already. */
+  readonly wasm: Uint8Array | ArrayBuffer | WebAssembly.Module;
   /** ELF vmlinux or bzImage for i386, gzip'd or not. */
   readonly kernel: NamedBytes;
   /** Initial RAM file systems (cpio, gzip'd or not), in the order the kernel unpacks them. */

@@ -30,7 +30,7 @@ export async function runBoot(settings: PlainSettings, progress: Progress): Prom
   const out = new Set<ColumnName>();
   for (let round = 1; round <= settings.rounds; round++) {
     for (const column of settings.columns.filter((name) => !out.has(name))) {
-      const booted = await bootOne(column);
+      const booted = await bootOne(column, settings.place);
       if (typeof booted === "string") {
         notes.push(`${column} is left out: ${booted}`);
         progress(`${column} is left out: ${booted}`);

@@ -36,7 +36,7 @@ export async function runConsole(settings: BulkSettings, progress: Progress): Pr
   const notes: string[] = [];
   // The network card does not matter here.
   const columns = settings.columns.filter((name) => name !== "v86-virtio-net");
-  const fleet = await bootFleet(columns, notes, progress);
+  const fleet = await bootFleet(columns, settings.place, notes, progress);
   const measurements: ConsoleMeasurement[] = [];
   try {
     env.kernel = await kernelOf(fleet);

@@ -1,8 +1,8 @@
 /**
- * `bench exit-cost`: at which modelled exit cost MSI is as many times the wire as in the seed. Time per transaction is
+ * `bench exit-cost`: at which modelled exit cost MSI is as many times the wire as in 2019. Time per transaction is
  * measured at several costs. The counters say how many times a transaction pays, and what is left is its time without any
  * cost; a straight line through the points, which knows nothing of the counters, says the same again. Where the ratio should
- * be the seed's, it is measured once more.
+ * be that of 2019, it is measured once more.
  */
 import { MAX_EXIT_COST } from "../src/index.ts";
 import { type ColumnName, column } from "./columns.ts";
@@ -130,7 +130,7 @@ function linesTable(lines: readonly CostLine[]): string {
   );
 }
 
-/** Exits per transaction times cost against transaction time, in words and numbers; also for the seed's own times. */
+/** Exits per transaction times cost against transaction time, in words and numbers; also for the times of 2019. */
 export function arithmetic(wire: CostLine, msi: CostLine, ratio: number, found: number | undefined): string {
   const wireExits = wire.counted.slope;
   const savedExits = wireExits - msi.counted.slope;
@@ -152,11 +152,11 @@ export function arithmetic(wire: CostLine, msi: CostLine, ratio: number, found: 
     const { seed } = column(name);
     return seed ? seed.runs.reduce((sum, run) => sum + run, 0) / seed.runs.length : Number.NaN;
   };
-  const seedWire = 1e6 / rates(WIRE);
-  const seedMsi = 1e6 / rates(MSI);
-  const apart = seedWire - seedMsi;
+  const wire2019 = 1e6 / rates(WIRE);
+  const msi2019 = 1e6 / rates(MSI);
+  const apart = wire2019 - msi2019;
   parts.push(
-    `The seed's transactions took ${figure(seedWire)} µs and ${figure(seedMsi)} µs: ${figure(apart)} µs for what MSI ` +
+    `In 2019 transactions took ${figure(wire2019)} µs and ${figure(msi2019)} µs: ${figure(apart)} µs for what MSI ` +
       `saved. Were that the ${hundredths(savedExits)} exits saved here, each had cost ` +
       `${figure(apart / savedExits)} µs.`,
   );

@@ -4,14 +4,16 @@ import { COLUMN_NAMES } from "./columns.ts";
 import { parseBenchFlags } from "./flags.ts";
 
 describe("the benchmarks' flags", () => {
-  it("have the seed's measurement as default", () => {
+  it("have the measurement of 2019 as default", () => {
     expect(parseBenchFlags(["tcp_rr"])).toEqual({
       command: "tcp_rr",
       json: undefined,
       markdown: undefined,
       rounds: 3,
       columns: COLUMN_NAMES,
+      place: "node",
       seconds: 30,
+      slice: 100,
       request: 32,
       response: 1024,
       warmUp: 20,

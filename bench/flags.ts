@@ -2,11 +2,12 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../src/cli/flags.ts";
 import { MAX_EXIT_COST } from "../src/index.ts";
-import { COLUMN_NAMES, type ColumnName } from "./columns.ts";
+import { AGAIN_COLUMN, COLUMN_NAMES, type ColumnName } from "./columns.ts";
+import type { Place } from "./machine.ts";
 
 export const HELP = `Usage: npm run -s bench -- COMMAND [flags]
 
-  tcp_rr      TCP request/response, the seed's table: transactions per second, and exits,
+  tcp_rr      TCP request/response, the table of 2019: transactions per second, and exits,
               interrupts and guest instructions per transaction
   udp_rr      the same by UDP
   stream      TCP bulk, both ways, in Mbit/s
@@ -20,11 +21,14 @@ Flags of all but compare:
   --json FILE         write everything that was measured
   --markdown FILE     write what is printed
   --rounds N          rounds, in which all columns take turns (default 3)
-  --columns A,B,...   of tcp_rr, udp_rr, stream, console, boot (default: all that fit)
-                      ${COLUMN_NAMES.slice(0, 3).join(" ")}
-                      ${COLUMN_NAMES.slice(3).join(" ")}
+Flags of tcp_rr, udp_rr, exit-cost, stream, console, boot:
+  --columns A,B,...   (default: all that fit)
+                      ${COLUMN_NAMES.slice(0, 4).join(" ")}
+                      ${COLUMN_NAMES.slice(4).join(" ")}
+  --browser           in a headless Chromium instead of Node
 Flags of tcp_rr, udp_rr, exit-cost:
   --seconds S         of each column in each round (default 30; exit-cost 5)
+  --slice MS          length of one turn (default 100)
   --warm-up S         at most so long until throughput has settled (default 20)
   --request BYTES     (default 32)
   --response BYTES    (default 1024)
@@ -52,7 +56,10 @@ export interface CommonSettings {
 export interface RrSettings extends CommonSettings {
   readonly command: "tcp_rr" | "udp_rr" | "exit-cost";
   readonly columns: readonly ColumnName[];
+  readonly place: Place;
   readonly seconds: number;
+  /** Milliseconds of one turn. */
+  readonly slice: number;
   readonly request: number;
   readonly response: number;
   /** Seconds at most. */
@@ -65,12 +72,14 @@ export interface RrSettings extends CommonSettings {
 export interface BulkSettings extends CommonSettings {
   readonly command: "stream" | "console";
   readonly columns: readonly ColumnName[];
+  readonly place: Place;
   readonly mib: number;
 }
 
 export interface PlainSettings extends CommonSettings {
   readonly command: "boot" | "access";
   readonly columns: readonly ColumnName[];
+  readonly place: Place;
 }
 
 export interface CompareSettings {
@@ -85,9 +94,11 @@ const OPTIONS = {
   markdown: { type: "string" },
   rounds: { type: "string" },
   columns: { type: "string" },
+  browser: { type: "boolean" },
   seconds: { type: "string" },
   request: { type: "string" },
   response: { type: "string" },
+  slice: { type: "string" },
   "warm-up": { type: "string" },
   "exit-cost": { type: "string" },
   ratio: { type: "string" },
@@ -98,21 +109,23 @@ const OPTIONS = {
 type Flag = Exclude<keyof typeof OPTIONS, "help">;
 
 const COMMON = ["json", "markdown", "rounds"] as const;
-const RR = [...COMMON, "columns", "seconds", "request", "response", "warm-up", "exit-cost"] as const;
-const BULK = [...COMMON, "columns", "mib"] as const;
+const COLUMNED = [...COMMON, "columns", "browser"] as const;
+const RR = [...COLUMNED, "seconds", "request", "response", "slice", "warm-up", "exit-cost"] as const;
+const BULK = [...COLUMNED, "mib"] as const;
 const FLAGS: Record<CommandName, readonly Flag[]> = {
   tcp_rr: RR,
   udp_rr: RR,
   "exit-cost": [...RR, "ratio"],
   stream: BULK,
   console: BULK,
-  boot: [...COMMON, "columns"],
+  boot: COLUMNED,
   access: COMMON,
   compare: [],
 };
 
 /** A socket's worth: what tcp_rr and udp_rr take. */
 const MAX_SIZE = 65536;
+const ONCE_EACH = COLUMN_NAMES.filter((name) => name !== AGAIN_COLUMN);
 const MSI_AGAINST_WIRE: readonly ColumnName[] = ["mmio-wired", "mmio-msi"];
 
 /** Parses the arguments; "help" when that was asked for. Throws UsageError with one sentence. */
@@ -139,16 +152,18 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
     markdown: values.markdown,
     rounds: whole("rounds", values.rounds ?? "3", 1, 1000),
   };
+  const place: Place = values.browser ? "chromium" : "node";
   switch (command) {
     case "boot":
     case "access":
-      return { command, ...common, columns: columns(values.columns, COLUMN_NAMES) };
+      return { command, ...common, columns: columns(values.columns, ONCE_EACH), place };
     case "stream":
     case "console":
       return {
         command,
         ...common,
-        columns: columns(values.columns, COLUMN_NAMES),
+        columns: columns(values.columns, ONCE_EACH),
+        place,
         mib: number("mib", values.mib ?? (command === "stream" ? "32" : "4"), 0.1, 4096),
       };
     default: {
@@ -157,9 +172,11 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
         command,
         ...common,
         columns: columns(values.columns, search ? MSI_AGAINST_WIRE : COLUMN_NAMES),
+        place,
         seconds: number("seconds", values.seconds ?? (search ? "5" : "30"), 0.1, 86400),
         request: whole("request", values.request ?? "32", 1, MAX_SIZE),
         response: whole("response", values.response ?? "1024", 1, MAX_SIZE),
+        slice: whole("slice", values.slice ?? "100", 10, 10_000),
         warmUp: whole("warm-up", values["warm-up"] ?? "20", 0, 3600),
         exitCosts: list(values["exit-cost"] ?? (search ? "0,1000,2000,5000,10000" : "0")).map((text) =>
           number("exit-cost", text, 0, MAX_EXIT_COST),

@@ -1,6 +1,6 @@
 /** The measured machines of one run: booted one after the other, and never two of them running at a time. */
 import { type ColumnName, column } from "./columns.ts";
-import { BenchMachine, MachineError } from "./machine.ts";
+import { BenchMachine, MachineError, type Place } from "./machine.ts";
 import type { BootMoment } from "./protocol.ts";
 import { isSettled } from "./statistics.ts";
 
@@ -19,13 +19,14 @@ export interface FleetMachine {
  */
 export async function bootFleet(
   names: readonly ColumnName[],
+  place: Place,
   notes: string[],
   progress: Progress,
 ): Promise<FleetMachine[]> {
   const fleet: FleetMachine[] = [];
   for (const name of names) {
     progress(`${name}: booting`);
-    const booted = await bootOne(name);
+    const booted = await bootOne(name, place);
     if (typeof booted === "string") {
       notes.push(`${name} is left out: ${booted}`);
       progress(`${name} is left out: ${booted}`);
@@ -39,9 +40,9 @@ export async function bootFleet(
 }
 
 /** A running machine, or why there is none. */
-export async function bootOne(name: ColumnName): Promise<FleetMachine | string> {
+export async function bootOne(name: ColumnName, place: Place): Promise<FleetMachine | string> {
   const { options } = column(name);
-  const machine = new BenchMachine();
+  const machine = await BenchMachine.at(place);
   try {
     const { moments, metrics } = await machine.calls.boot(options);
     const wanted = options.transport ?? (options.networkCard === "v86" ? "pci" : "mmio");

@@ -1,7 +1,13 @@
-/** What the bench and a measured machine's thread say to one another. */
-import type { BootPhase, MetricsSnapshot, MicroVmOptions } from "../src/index.ts";
+/** What the bench and a measured machine say to one another, across a thread's or a browser's border. */
+import type {
+  BootPhase,
+  DoorbellMode,
+  InterruptMode,
+  MetricsSnapshot,
+  MicroVmOptions,
+} from "../src/index.ts";
 
-/** What can be chosen of a machine from outside of its thread. */
+/** What can be chosen of a machine from outside. */
 export type MachineOptions = Pick<
   MicroVmOptions,
   "interrupts" | "doorbell" | "exitCostNs" | "memoryMiB" | "append" | "transport" | "networkCard"
@@ -25,6 +31,16 @@ export interface ExecResult {
   readonly after: MetricsSnapshot;
 }
 
+/** A machine's turn: its measured part. */
+export interface TurnResult {
+  /** Wall time. */
+  readonly milliseconds: number;
+  /** CPU time of the machine's thread, where the system tells it (Linux, in Node). */
+  readonly cpuMilliseconds: number | undefined;
+  readonly before: MetricsSnapshot;
+  readonly after: MetricsSnapshot;
+}
+
 /** Bytes that a channel brought while a command ran. */
 export interface OutputResult {
   readonly status: number;
@@ -35,7 +51,7 @@ export interface OutputResult {
   readonly after: MetricsSnapshot;
 }
 
-/** What a machine's thread can be asked, by name; answers come as promises on our side. */
+/** What a machine can be asked, by name; answers come as promises on our side. */
 export interface MachineCalls {
   /** Creates and starts it; resolves when the guest is ready. */
   boot(options: MachineOptions): { moments: BootMoment[]; metrics: MetricsSnapshot };
@@ -43,8 +59,16 @@ export interface MachineCalls {
   /** Runs a command and counts what comes out of the console or of the serial port. */
   output(command: string, channel: "console" | "serial"): OutputResult;
   metrics(): MetricsSnapshot;
+  /** Starts a command, which goes on, also over pauses, until `interrupt`. */
+  begin(command: string): undefined;
+  /** Ctrl-C for what was begun; resolves with its result. */
+  interrupt(): ExecResult;
+  /** Resumes, lets `leadIn` milliseconds go by, measures for `milliseconds`, and pauses again. */
+  turn(leadIn: number, milliseconds: number): TurnResult;
   pause(): undefined;
   resume(): undefined;
+  /** Switches live what is not so already; on MMIO only. */
+  switchTo(interrupts: InterruptMode, doorbell: DoorbellMode): undefined;
   setExitCost(nanoseconds: number): undefined;
   destroy(): undefined;
 }

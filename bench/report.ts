@@ -40,8 +40,18 @@ export async function publish(
   const notes = report.notes.map((note) => `Note: ${note}`);
   const text = `${[`# ${report.benchmark}`, environmentText(report.environment), ...model, body, ...notes].join("\n\n")}\n`;
   process.stdout.write(text);
-  if (files.json) await writeUserFile("json", files.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (files.json) await writeUserFile("json", files.json, json(report));
   if (files.markdown) await writeUserFile("markdown", files.markdown, text);
+}
+
+/** JSON to read and to compare by lines: what is small stands on one. */
+export function json(value: unknown): string {
+  const small = (text: string): string => {
+    const line = text.replace(/\n\s*/g, " ");
+    return line.length <= 120 ? line : text;
+  };
+  // Strings in JSON have no line feeds, so nothing within them changes.
+  return `${JSON.stringify(value, null, 2).replace(/[[{][^[\]{}]*[\]}]/g, small)}\n`;
 }
 
 /** Reads what --json has written; throws UsageError. */

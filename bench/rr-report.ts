@@ -1,20 +1,10 @@
-/** What request/response measurements amount to: the table beside the seed's, and figures per transaction. */
+/** What request/response measurements amount to: the table beside that of 2019, and figures per transaction. */
 import type { DeviceMetrics, MetricsSnapshot } from "../src/index.ts";
-import { BASE_COLUMN, COLUMNS, type Column, type ColumnName, column, SEED } from "./columns.ts";
-import { mean, median, pairedRatio, type Spread } from "./statistics.ts";
+import { AGAIN_COLUMN, BASE_COLUMN, COLUMNS, type Column, type ColumnName, column, SEED } from "./columns.ts";
+import type { TurnResult } from "./protocol.ts";
+import { mean, median, type Spread, spread } from "./statistics.ts";
 import { figure, hundredths, markdownTable, spreadText } from "./table.ts";
-
-/** What the guest's tool prints with --json. */
-export interface RrTool {
-  readonly transactions: number;
-  readonly seconds: number;
-  readonly transactionsPerSecond: number;
-  readonly meanMicroseconds: number;
-  readonly p50Microseconds: number;
-  readonly p99Microseconds: number;
-  /** udp_rr only. */
-  readonly lost?: number;
-}
+import { pairedSpeed, rateOf, type Turn, toTurn, total } from "./turns.ts";
 
 /** Of the network card, but for guestInstructions; do not depend on the machine that measures. */
 export interface PerTransaction {
@@ -26,34 +16,45 @@ export interface PerTransaction {
 }
 
 /** One column in one round at one cost. */
-export interface RrMeasurement extends RrTool {
+export interface RrMeasurement {
   readonly column: ColumnName;
   /** From 1. */
   readonly round: number;
   readonly exitCostNs: number;
+  readonly transactions: number;
+  /** In which they were made: CPU time of the machine's thread where the system tells it, else wall time. */
+  readonly seconds: number;
+  readonly wallSeconds: number;
+  readonly transactionsPerSecond: number;
+  /** One by one, in the order of the cycles. */
+  readonly turns: readonly Turn[];
   readonly perTransaction: PerTransaction;
   readonly exitsPerTransactionByRegister: Readonly<Record<string, number>>;
 }
 
-/** The guest's own result and the counters around it, as one measurement. */
+/** The turns of one column in one round, and what the counters say of them, as one measurement. */
 export function toMeasurement(
   at: Pick<RrMeasurement, "column" | "round" | "exitCostNs">,
-  tool: RrTool,
-  before: MetricsSnapshot,
-  after: MetricsSnapshot,
+  results: readonly TurnResult[],
 ): RrMeasurement {
+  const turns = results.map(toTurn);
+  const transactions = total(turns, (turn) => turn.transactions);
   const per = (value: (metrics: MetricsSnapshot) => number): number =>
-    (value(after) - value(before)) / tool.transactions;
+    results.reduce((sum, { before, after }) => sum + value(after) - value(before), 0) / transactions;
   const net = (value: (device: DeviceMetrics) => number): number =>
     per(({ devices }) => (devices.net0 ? value(devices.net0) : 0));
   const byRegister: Record<string, number> = {};
-  for (const name of Object.keys(after.devices.net0?.exits.byRegister ?? {})) {
+  for (const name of Object.keys(results.at(-1)?.after.devices.net0?.exits.byRegister ?? {})) {
     const exits = net((device) => device.exits.byRegister[name] ?? 0);
     if (exits > 0) byRegister[name] = exits;
   }
   return {
     ...at,
-    ...tool,
+    transactions,
+    seconds: total(turns, (turn) => turn.milliseconds) / 1000,
+    wallSeconds: total(turns, (turn) => turn.wallMilliseconds) / 1000,
+    transactionsPerSecond: rateOf(turns),
+    turns,
     perTransaction: {
       exits: net(({ exits }) => exits.total),
       interrupts: net(({ interrupts }) => interrupts.wired + interrupts.msi),
@@ -76,7 +77,7 @@ export function select(
 
 const rates = (of: readonly RrMeasurement[]): number[] => of.map((one) => one.transactionsPerSecond);
 
-/** value / base in each round, at the same cost. */
+/** How many times as fast as the base in each round, turn against turn, at the same cost. */
 export function ratioTo(
   measurements: readonly RrMeasurement[],
   name: ColumnName,
@@ -84,14 +85,10 @@ export function ratioTo(
   exitCostNs: number,
 ): Spread | undefined {
   const byRound = new Map(select(measurements, base, exitCostNs).map((one) => [one.round, one]));
-  const pairs = select(measurements, name, exitCostNs).flatMap((one) => {
-    const other = byRound.get(one.round);
-    return other ? [[one.transactionsPerSecond, other.transactionsPerSecond] as const] : [];
-  });
-  return pairedRatio(
-    pairs.map(([value]) => value),
-    pairs.map(([, other]) => other),
+  const ratios = select(measurements, name, exitCostNs).flatMap(
+    ({ round, turns }) => pairedSpeed(turns, byRound.get(round)?.turns ?? []) ?? [],
   );
+  return ratios.length === 0 ? undefined : spread(ratios);
 }
 
 function medianOf(of: readonly RrMeasurement[], value: (one: RrMeasurement) => number): number {
@@ -116,8 +113,6 @@ export function summarize(measurements: readonly RrMeasurement[]): Record<string
       summary[exitCostNs === 0 ? name : `${name}, modelled exit cost ${exitCostNs} ns`] = {
         "transactions/s": medianOf(of, (one) => one.transactionsPerSecond),
         ...(ratio === undefined ? {} : { [`ratio to ${BASE_COLUMN}`]: ratio }),
-        "p50 µs": medianOf(of, (one) => one.p50Microseconds),
-        "p99 µs": medianOf(of, (one) => one.p99Microseconds),
         "exits/transaction": medianOf(of, (one) => one.perTransaction.exits),
         "interrupts/transaction": medianOf(of, (one) => one.perTransaction.interrupts),
         "merged/transaction": medianOf(of, (one) => one.perTransaction.merged),
@@ -129,7 +124,7 @@ export function summarize(measurements: readonly RrMeasurement[]): Record<string
   return summary;
 }
 
-/** The tables of one exit cost; with the seed's figures for what the seed has measured, which is TCP. */
+/** The tables of one exit cost; with the figures of 2019 for what was measured then, which is TCP. */
 export function renderRr(
   measurements: readonly RrMeasurement[],
   exitCostNs: number,
@@ -142,6 +137,7 @@ export function renderRr(
     `## Transactions per second${title}`,
     ratesTable(at, names, exitCostNs, besideSeed),
     besideSeed ? againstSeed(at, exitCostNs) : "",
+    ownError(at, exitCostNs),
     `## Per transaction, of the network card${title}`,
     perTransactionTable(at, names),
     exitsLine(at, names),
@@ -164,9 +160,7 @@ function ratesTable(
       ...rounds.map((round) => `round ${round}`),
       "median",
       `to ${BASE_COLUMN}`,
-      "p50 µs",
-      "p99 µs",
-      ...(besideSeed ? ["seed's column", "seed's runs", "seed's ratio"] : []),
+      ...(besideSeed ? ["2019: column", "2019: runs", "2019: ratio"] : []),
     ],
     names.map((name) => {
       const of = select(at, name, exitCostNs);
@@ -177,9 +171,7 @@ function ratesTable(
           figure(of.find((one) => one.round === round)?.transactionsPerSecond ?? Number.NaN),
         ),
         figure(median(rates(of))),
-        spreadText(ratioTo(at, name, BASE_COLUMN, exitCostNs), hundredths),
-        figure(medianOf(of, (one) => one.p50Microseconds)),
-        figure(medianOf(of, (one) => one.p99Microseconds)),
+        spreadText(ratioTo(at, name, BASE_COLUMN, exitCostNs), thousandths),
         ...(besideSeed
           ? [
               seed?.title ?? "",
@@ -192,17 +184,25 @@ function ratesTable(
   );
 }
 
-/** The seed's two ratios, theirs and ours. */
+/** The two ratios of 2019, theirs and ours. */
 function againstSeed(at: readonly RrMeasurement[], exitCostNs: number): string {
   const line = (what: string, over: ColumnName, under: ColumnName, seed: number): string[] => {
     const ratio = ratioTo(at, over, under, exitCostNs);
-    return ratio ? [`${what}: ${spreadText(ratio, hundredths)}; the seed's ${hundredths(seed)}.`] : [];
+    return ratio ? [`${what}: ${spreadText(ratio, thousandths)}; in 2019 ${hundredths(seed)}.`] : [];
   };
   return [
     ...line("MSI by the wire", "mmio-msi", "mmio-wired", mean(SEED.msi.runs) / mean(SEED.wired.runs)),
     ...line("MSI by PCI", "mmio-msi", "pci-msix", mean(SEED.msi.runs) / mean(SEED.pci.runs)),
   ].join("\n");
 }
+
+/** What the method says of two columns that do not differ. */
+function ownError(at: readonly RrMeasurement[], exitCostNs: number): string {
+  const ratio = ratioTo(at, AGAIN_COLUMN, BASE_COLUMN, exitCostNs);
+  return ratio ? `The method's own error, ${BASE_COLUMN} by itself: ${spreadText(ratio, thousandths)}.` : "";
+}
+
+const thousandths = (value: number): string => value.toFixed(3);
 
 function perTransactionTable(at: readonly RrMeasurement[], names: readonly ColumnName[]): string {
   return markdownTable(

@@ -42,7 +42,7 @@ function command(direction: Direction, bytes: number): string {
 export async function runStream(settings: BulkSettings, progress: Progress): Promise<Outcome> {
   const env = environment();
   const notes: string[] = [];
-  const fleet = await bootFleet(settings.columns, notes, progress);
+  const fleet = await bootFleet(settings.columns, settings.place, notes, progress);
   const measurements: StreamMeasurement[] = [];
   const bytes = Math.ceil((settings.mib * MIB) / 65536) * 65536;
   try {

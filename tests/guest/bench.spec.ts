@@ -72,15 +72,15 @@ describe("the benchmark", () => {
     for (const { column, transactions, perTransaction } of measurements) {
       expect(transactions).toBeGreaterThan(10);
       const { exits, interrupts, ioapicEois } = perTransaction;
-      // Connecting and closing count, too, and on a busy machine a second has few transactions.
+      // A transaction under way at a turn's edge counts in part, and on a busy machine a turn has few.
       const around = 30 / transactions;
-      expect(interrupts).toBeGreaterThanOrEqual(1);
+      expect(interrupts).toBeGreaterThanOrEqual(1 - around);
       expect(interrupts).toBeLessThanOrEqual(1.1 + around);
       if (column === "mmio-msi") {
         expect(exits).toBeLessThanOrEqual(1.1 + around);
         expect(ioapicEois).toBe(0);
       } else {
-        expect(exits).toBeGreaterThanOrEqual(3);
+        expect(exits).toBeGreaterThanOrEqual(3 - around);
         expect(ioapicEois).toBe(interrupts);
       }
     }

@@ -59,6 +59,7 @@ export class RequestResponseService implements StreamService, DatagramService {
     response.set(request.subarray(0, DATAGRAM_RESPONSE_HEADER));
     // The response buffer is used again and again: padding must not show an older answer.
     response.fill(0, DATAGRAM_RESPONSE_HEADER, size);
+    this.counters.transactions++;
     this.counters.datagrams++;
     this.counters.bytes += request.length;
     return size;

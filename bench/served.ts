@@ -1,0 +1,153 @@
+/** A measured machine where it runs, in Node or in a browser: the calls of protocol.ts, carried out. */
+import { MicroVm, type MicroVmOptions } from "../src/index.ts";
+import type { BootMoment, ExecResult, MachineCalls, OutputResult, TurnResult } from "./protocol.ts";
+
+/** What differs between Node and a browser. */
+export interface Platform {
+  files(): Promise<Pick<MicroVmOptions, "wasm" | "kernel" | "initrd">>;
+  /** CPU time of this thread in milliseconds; absent where the system does not tell it. */
+  readonly cpuTime?: () => number;
+}
+
+/** The calls, as functions that may be asynchronous. */
+export type ServedCalls = {
+  [Name in keyof MachineCalls]: (
+    ...args: Parameters<MachineCalls[Name]>
+  ) => ReturnType<MachineCalls[Name]> | Promise<ReturnType<MachineCalls[Name]>>;
+};
+
+declare global {
+  /** In a browser: the page's machine (browser/main.ts). */
+  var bench: ServedCalls | undefined;
+}
+
+/** How long nothing must come before output is taken to have ended, in milliseconds. */
+const QUIET = 150;
+
+const sleep = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** One machine; {@link MachineCalls.boot} makes it. */
+export function serveMachine(platform: Platform): ServedCalls {
+  let vm: MicroVm | undefined;
+  let begun: { readonly result: Promise<ExecResult>; readonly abort: AbortController } | undefined;
+
+  function machine(): MicroVm {
+    if (!vm) throw new Error("The machine has not been booted.");
+    return vm;
+  }
+
+  async function exec(command: string, signal?: AbortSignal): Promise<ExecResult> {
+    const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
+    const text = { stdout: "", stderr: "" };
+    const before = machine().metrics();
+    const status = await machine().exec(command, {
+      onStdout: (bytes) => {
+        text.stdout += decoders.stdout.decode(bytes, { stream: true });
+      },
+      onStderr: (bytes) => {
+        text.stderr += decoders.stderr.decode(bytes, { stream: true });
+      },
+      ...(signal ? { signal } : {}),
+    });
+    return { status, ...text, before, after: machine().metrics() };
+  }
+
+  return {
+    async boot(options) {
+      const created = await MicroVm.create({ ...(await platform.files()), ...options });
+      vm = created;
+      // What is recorded costs time and memory, and nobody reads it.
+      created.stopCapture();
+      const moments: BootMoment[] = [];
+      const started = performance.now();
+      const note = (what: BootMoment["what"]): void => {
+        const { guestInstructions } = created.metrics();
+        moments.push({ what, milliseconds: performance.now() - started, guestInstructions });
+      };
+      created.onFirstAccess(() => note("first-access"));
+      const ready = new Promise<void>((resolve, reject) => {
+        created.onPhase((phase) => {
+          note(phase);
+          if (phase === "ready") resolve();
+        });
+        created.onStop(({ message }) => reject(new Error(message)));
+      });
+      created.start();
+      await ready;
+      return { moments, metrics: created.metrics() };
+    },
+
+    exec: (command) => exec(command),
+
+    async output(command, channel): Promise<OutputResult> {
+      let bytes = 0;
+      let first: number | undefined;
+      let last = 0;
+      const stop = machine()[channel].onOutput((chunk) => {
+        last = performance.now();
+        first ??= last;
+        bytes += chunk.length;
+      });
+      const before = machine().metrics();
+      const status = await machine().exec(command);
+      do await sleep(QUIET);
+      while (performance.now() - last < QUIET);
+      stop();
+      return {
+        status,
+        bytes,
+        milliseconds: first === undefined ? 0 : last - first,
+        before,
+        after: machine().metrics(),
+      };
+    },
+
+    metrics: () => machine().metrics(),
+
+    begin(command) {
+      const abort = new AbortController();
+      const result = exec(command, abort.signal);
+      // Who asks for the result is told of a failure.
+      result.catch(() => {});
+      begun = { result, abort };
+    },
+
+    interrupt() {
+      if (!begun) throw new Error("No command has been begun.");
+      begun.abort.abort();
+      return begun.result;
+    },
+
+    /** In the machine's own thread from start to end, so that no message between threads is measured. */
+    async turn(leadIn, milliseconds): Promise<TurnResult> {
+      const { cpuTime } = platform;
+      machine().resume();
+      await sleep(leadIn);
+      const before = machine().metrics();
+      const cpu = cpuTime?.();
+      const started = performance.now();
+      await sleep(milliseconds);
+      const after = machine().metrics();
+      const ended = performance.now();
+      const cpuMilliseconds = cpu === undefined || !cpuTime ? undefined : cpuTime() - cpu;
+      machine().pause();
+      return { milliseconds: ended - started, cpuMilliseconds, before, after };
+    },
+
+    pause: () => void machine().pause(),
+    resume: () => void machine().resume(),
+
+    async switchTo(interrupts, doorbell) {
+      if (machine().interrupts !== interrupts) await machine().setInterrupts(interrupts);
+      if (machine().doorbell !== doorbell) await machine().setDoorbell(doorbell);
+    },
+
+    setExitCost: (nanoseconds) => void machine().setExitCost(nanoseconds),
+
+    async destroy() {
+      await vm?.destroy();
+      vm = undefined;
+    },
+  };
+}

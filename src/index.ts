@@ -3,7 +3,6 @@
 export { type CpioEntry, packCpio } from "./boot/cpio.ts";
 export type { BootErrorCode } from "./boot/errors.ts";
 export { BootError } from "./boot/errors.ts";
-export { isGzip } from "./boot/gzip.ts";
 export { MAX_EXIT_COST } from "./cpu/exit-cost.ts";
 export { V86MismatchError } from "./cpu/v86-internals.ts";
 export type { MachineTrace } from "./machine/machine-trace.ts";

@@ -102,6 +102,17 @@ describe("downloads", () => {
     expect(downloads.progress.map(({ received }) => received)).toEqual([archive.length, module.length]);
   });
 
+  it("are joined by who asks while they are under way, with progress from then on", async () => {
+    const fetched = serve({ "/kernel": () => bytes(3), "/initramfs": () => bytes(4) });
+    const downloads = new Downloads(REQUESTS);
+    const first = downloads.run();
+    let told = 0;
+    const second = downloads.run(() => told++);
+    expect(await second).toEqual(await first);
+    expect(told).toBeGreaterThan(0);
+    expect(fetched).toEqual(["/kernel", "/initramfs"]);
+  });
+
   it("say that a file came in damaged", async () => {
     const cut = (await gzip(new Uint8Array(5000))).subarray(0, 20);
     serve({ "/kernel": () => new Response(cut), "/initramfs": () => bytes(4) });

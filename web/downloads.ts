@@ -1,6 +1,4 @@
 /** Downloads with progress by bytes, made use of while they come in. */
-import { isGzip } from "../src/index.ts";
-
 /** A file to download. */
 export interface DownloadRequest<T> {
   /** What a person calls it: "kernel". */
@@ -47,7 +45,9 @@ export async function takeInflated(
     },
     cancel: (reason) => reader.cancel(reason),
   });
-  const inflated = isGzip(start) ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
+  // Magic number of RFC 1952. Some servers send .gz files as an encoding, and the browser has inflated them already.
+  const inflated =
+    start[0] === 0x1f && start[1] === 0x8b ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
   return new Uint8Array(await new Response(inflated).arrayBuffer());
 }
 
@@ -59,6 +59,8 @@ export class Downloads<T extends readonly unknown[]> {
   readonly #requests: { readonly [K in keyof T]: DownloadRequest<T[K]> };
   readonly #progress: DownloadProgress[];
   readonly #taken = new Map<number, unknown>();
+  readonly #listeners = new Set<() => void>();
+  #running: Promise<T> | undefined;
 
   constructor(requests: { readonly [K in keyof T]: DownloadRequest<T[K]> }) {
     this.#requests = requests;
@@ -71,10 +73,22 @@ export class Downloads<T extends readonly unknown[]> {
   }
 
   /**
-   * Resolves with what was taken from every file, in the order of the requests.
+   * Resolves with what was taken from every file, in the order of the requests; joins in when that is going on already.
    * Rejects with a {@link DownloadError} at the first failure; the others are then abandoned.
    */
-  async run(onProgress: () => void): Promise<T> {
+  async run(onProgress: () => void = () => {}): Promise<T> {
+    this.#listeners.add(onProgress);
+    this.#running ??= this.#all().finally(() => {
+      this.#running = undefined;
+    });
+    try {
+      return await this.#running;
+    } finally {
+      this.#listeners.delete(onProgress);
+    }
+  }
+
+  async #all(): Promise<T> {
     const abort = new AbortController();
     try {
       await Promise.all(
@@ -82,7 +96,7 @@ export class Downloads<T extends readonly unknown[]> {
           if (this.#taken.has(index)) return;
           const taken = await download(request, abort.signal, (progress) => {
             this.#progress[index] = progress;
-            onProgress();
+            for (const listener of this.#listeners) listener();
           });
           this.#taken.set(index, taken);
         }),
@@ -92,6 +106,21 @@ export class Downloads<T extends readonly unknown[]> {
     }
     return this.#requests.map((_, index) => this.#taken.get(index)) as unknown as T;
   }
+}
+
+/** What a machine is made of: the emulator, the kernel and the initramfs. */
+export type ImageDownloads = Downloads<[WebAssembly.Module, Uint8Array, Uint8Array]>;
+
+export function imageDownloads(urls: {
+  readonly wasmUrl: string;
+  readonly kernelUrl: string;
+  readonly initramfsUrl: string;
+}): ImageDownloads {
+  return new Downloads([
+    { label: "emulator", url: urls.wasmUrl, take: takeModule },
+    { label: "kernel", url: urls.kernelUrl, take: takeInflated },
+    { label: "initramfs", url: urls.initramfsUrl, take: takeInflated },
+  ]);
 }
 
 async function download<T>(

@@ -8,7 +8,7 @@ import type {
   TransportKind,
 } from "../src/index.ts";
 import type { ComparisonState } from "./comparison.ts";
-import type { DownloadProgress } from "./downloads.ts";
+import type { DownloadProgress, ImageDownloads } from "./downloads.ts";
 import type { RrResult } from "./rr-run.ts";
 
 /** The part of the machine that the page uses. */
@@ -38,7 +38,7 @@ export type Machine = Pick<
 
 /** Where the machine and its files come from. */
 export interface MachineSource {
-  readonly wasmUrl: string;
+  readonly downloads: ImageDownloads;
   readonly kernelUrl: string;
   readonly initramfsUrl: string;
   create(options: MicroVmOptions): Promise<Machine>;

@@ -14,7 +14,7 @@ import type {
 } from "../src/index.ts";
 import { Comparison, NO_COMPARISON } from "./comparison.ts";
 import type { ComparisonSettings } from "./comparison-run.ts";
-import { Downloads, takeInflated, takeModule } from "./downloads.ts";
+import type { ImageDownloads } from "./downloads.ts";
 import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { MetricsHistory } from "./metrics-history.ts";
@@ -33,7 +33,7 @@ export class MachineStore {
   readonly comparison: Comparison;
   readonly #source: MachineSource;
   readonly #options: PageOptions;
-  readonly #downloads: Downloads<[WebAssembly.Module, Uint8Array, Uint8Array]>;
+  readonly #downloads: ImageDownloads;
   readonly #changed = new Set<() => void>();
   readonly #sampled = new Set<() => void>();
   #state: PageState;
@@ -50,11 +50,7 @@ export class MachineStore {
   constructor(source: MachineSource, options: PageOptions) {
     this.#source = source;
     this.#options = options;
-    this.#downloads = new Downloads([
-      { label: "emulator", url: source.wasmUrl, take: takeModule },
-      { label: "kernel", url: source.kernelUrl, take: takeInflated },
-      { label: "initramfs", url: source.initramfsUrl, take: takeInflated },
-    ]);
+    this.#downloads = source.downloads;
     this.comparison = new Comparison(
       async (guest) => this.#source.create({ ...(await this.#files()), ...guest }),
       () => this.#update({ comparison: this.comparison.state }),

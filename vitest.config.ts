@@ -13,7 +13,7 @@ export default defineConfig({
             "web/**/*.spec.ts",
             "bench/**/*.spec.ts",
             "soak/**/*.spec.ts",
-            "tests/unit/**/*.spec.ts",
+            "tests/{unit,conformance,hostile,fuzz}/**/*.spec.ts",
           ],
         },
       },

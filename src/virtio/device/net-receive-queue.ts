@@ -14,6 +14,11 @@ export class ReceiveQueue {
   readonly #mergeable: boolean;
   /** Whether the driver was asked to notify of receive buffers: only while frames wait for them. */
   #kicks = true;
+  /**
+   * What all buffers together hold, once a frame was found too long for all of them; until one is used the driver can
+   * add none, so that longer frames need not try again.
+   */
+  #room = Number.POSITIVE_INFINITY;
   /** All zero but num_buffers: no checksum and no segmentation offload (NET-RX-06, NET-RX-12). */
   readonly #header = new Uint8Array(VIRTIO_NET_HDR_SIZE);
 
@@ -36,15 +41,15 @@ export class ReceiveQueue {
    */
   put(frame: Uint8Array): boolean {
     const { queue } = this;
+    const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
+    if (wanted > this.#room) return this.#tooSmall();
     const first = this.#firstBuffer();
     if (first === undefined) return false;
-    const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
     if (first.writableLength < wanted) {
       if (this.#mergeable) return this.#putMerged(first, frame);
       // The buffer may still do for the next frame.
       queue.undoPop(1);
-      this.#counts.drop("receive buffers too small");
-      return true;
+      return this.#tooSmall();
     }
     this.#writeHeader(first, 1);
     first.write(VIRTIO_NET_HDR_SIZE, frame);
@@ -61,10 +66,10 @@ export class ReceiveQueue {
     for (let room = first.writableLength; room < wanted; ) {
       const chain = chains.length < queue.size ? queue.pop() : undefined;
       if (chain === undefined) {
-        const all = chains.length === queue.size;
         queue.undoPop(chains.length);
-        if (all) this.#counts.drop("receive buffers too small");
-        return all;
+        if (chains.length < queue.size) return false;
+        this.#room = room;
+        return this.#tooSmall();
       }
       chains.push(chain);
       room += chain.writableLength;
@@ -83,6 +88,12 @@ export class ReceiveQueue {
     return true;
   }
 
+  /** These buffers can never hold the frame: it is dropped. */
+  #tooSmall(): true {
+    this.#counts.drop("receive buffers too small");
+    return true;
+  }
+
   /**
    * The next receive buffer that can begin a frame: all of it device-writable, and a header at least (5.1.6.3.1).
    * What is none is of no use for any frame and goes back empty.
@@ -95,7 +106,7 @@ export class ReceiveQueue {
       if (chain === undefined || (chain.writableLength >= least && chain.readableLength === 0)) return chain;
       queue.push(chain, 0);
       this.unusable++;
-      this.used = true;
+      this.#consumed();
     }
     return undefined;
   }
@@ -109,6 +120,11 @@ export class ReceiveQueue {
 
   #received(frame: Uint8Array): void {
     this.#counts.received(frame.length);
+    this.#consumed();
+  }
+
+  #consumed(): void {
     this.used = true;
+    this.#room = Number.POSITIVE_INFINITY;
   }
 }

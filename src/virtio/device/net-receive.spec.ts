@@ -375,6 +375,19 @@ describe("NetDevice, receiving", () => {
       expect(takeReceived().map(({ used }) => used.length)).toEqual([20, 20, 20, 12]);
     });
 
+    it("looks through the whole queue for one such frame only, however many there are", () => {
+      const { link, device, memory, addReceive, publishReceive } = started(MERGED, [16, 4, 4]);
+      for (let i = 0; i < 40; i++) link.deliver(ethernet(200, i));
+      for (let i = 0; i < 16; i++) addReceive(12);
+      const before = memory.accesses;
+      publishReceive();
+      expect(device.net.dropReasons).toEqual({ "receive buffers too small": 16 });
+      // Each chain is read once: two accesses for its ring entry, four for its descriptor, and a few around them.
+      expect(memory.accesses - before).toBeLessThan(16 * 8);
+      link.deliver(ethernet(100));
+      expect(device.net.dropReasons).toEqual({ "receive buffers too small": 16 });
+    });
+
     it("A21: a readable buffer behind a usable one is not written, goes back empty, and the frame is whole", () => {
       const { link, driver, memory, addReceive, publishReceive } = started(MERGED);
       addReceive(50);

@@ -15,7 +15,10 @@ export class MockMemory implements GuestMemory {
   readonly #backing: Uint8Array;
   readonly #data: DataView;
   readonly #gaps: number[] = [];
+  readonly #start: number;
   #nextFree: number;
+  /** Accesses of any kind so far: reads, writes, views, and reports of what was written. */
+  accesses = 0;
 
   /** @param start where {@link alloc} begins: below it tests may place what they like by hand. */
   constructor(size = 0x10_0000, start = 0x1000) {
@@ -24,7 +27,15 @@ export class MockMemory implements GuestMemory {
     this.#backing.fill(GUARD_BYTE, 0, GUARD_SIZE);
     this.#backing.fill(GUARD_BYTE, GUARD_SIZE + size);
     this.#data = new DataView(this.#backing.buffer, GUARD_SIZE, size);
+    this.#start = start;
     this.#nextFree = start;
+  }
+
+  /** All of RAM is zero and free again. */
+  clear(): void {
+    this.#backing.fill(0, GUARD_SIZE, GUARD_SIZE + this.size);
+    this.#gaps.length = 0;
+    this.#nextFree = this.#start;
   }
 
   contains(address: number, length: number): boolean {
@@ -93,9 +104,12 @@ export class MockMemory implements GuestMemory {
 
   /** Whether nothing was written outside of RAM. */
   guardsIntact(): boolean {
-    const before = this.#backing.subarray(0, GUARD_SIZE);
-    const after = this.#backing.subarray(GUARD_SIZE + this.size);
-    return before.every((byte) => byte === GUARD_BYTE) && after.every((byte) => byte === GUARD_BYTE);
+    const backing = this.#backing;
+    const behind = GUARD_SIZE + this.size;
+    for (let i = 0; i < GUARD_SIZE; i++) {
+      if (backing[i] !== GUARD_BYTE || backing[behind + i] !== GUARD_BYTE) return false;
+    }
+    return true;
   }
 
   /** Whether nothing was written between the ranges that {@link alloc} gave out. */
@@ -104,6 +118,7 @@ export class MockMemory implements GuestMemory {
   }
 
   #check(address: number, length: number): void {
+    this.accesses++;
     if (!this.contains(address, length)) throw new GuestMemoryError(address, length);
   }
 }

@@ -16,11 +16,13 @@ export type {
   MicroVmOptions,
   NamedBytes,
   NetworkCard,
+  RestoreOptions,
+  SaveOptions,
   StopReason,
   SwitchResult,
   Unsubscribe,
 } from "./machine/types.ts";
-export { SwitchError } from "./machine/types.ts";
+export { SnapshotError, SwitchError } from "./machine/types.ts";
 export type {
   DeviceMetrics,
   DoorbellMode,

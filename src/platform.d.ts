@@ -3,7 +3,11 @@
  * DOM library and without Node's types, so everything else is out of reach by construction.
  */
 declare const performance: { now(): number };
-declare const crypto: { getRandomValues<T extends ArrayBufferView>(array: T): T };
+declare const crypto: {
+  getRandomValues<T extends ArrayBufferView>(array: T): T;
+  /** Not there in a page from an address that is not secure. */
+  readonly subtle?: { digest(algorithm: "SHA-256", bytes: Uint8Array): Promise<ArrayBuffer> };
+};
 declare function setTimeout(callback: () => void, milliseconds?: number): unknown;
 declare function clearTimeout(handle: unknown): void;
 declare function queueMicrotask(callback: () => void): void;
@@ -33,12 +37,21 @@ declare namespace WebAssembly {
   }
 }
 interface ReadableStreamLike {
-  getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array }> };
+  getReader(): { read(): Promise<{ done: boolean; value?: Uint8Array }>; cancel(): Promise<void> };
 }
-declare class DecompressionStream {
-  constructor(format: "gzip");
+interface TransformStreamLike {
   readonly readable: ReadableStreamLike;
   readonly writable: { getWriter(): { write(bytes: Uint8Array): Promise<void>; close(): Promise<void> } };
+}
+declare class CompressionStream implements TransformStreamLike {
+  constructor(format: "deflate-raw");
+  readonly readable: TransformStreamLike["readable"];
+  readonly writable: TransformStreamLike["writable"];
+}
+declare class DecompressionStream implements TransformStreamLike {
+  constructor(format: "gzip" | "deflate-raw");
+  readonly readable: TransformStreamLike["readable"];
+  readonly writable: TransformStreamLike["writable"];
 }
 declare class MessageChannel {
   readonly port1: { onmessage: (() => void) | null; close(): void };

@@ -30,6 +30,9 @@ export interface Flags {
   readonly trace: string | undefined;
   /** Nanoseconds for each exit; 0 for off. */
   readonly exitCost: number;
+  /** File to write the machine to at the end, and file to take it from. */
+  readonly save: string | undefined;
+  readonly restore: string | undefined;
   readonly web: boolean;
   readonly quiet: boolean;
 }
@@ -57,6 +60,8 @@ terminal, which Ctrl-] leaves.
   --pcap FILE                  write the network traffic as pcapng at the end
   --trace FILE                 write what happened between guest and devices at the end, event by
                                event: for Perfetto when it is named *.json, else as text
+  --save FILE                  write the whole machine to FILE at the end, to go on with later
+  --restore FILE               go on with a machine that --save wrote, instead of booting
   --web                        let the guest fetch from the web: HTTP, port 80
   --exit-cost NS               modelled exit cost: each trapped register access takes so
                                many nanoseconds more (default 0)
@@ -84,10 +89,25 @@ const OPTIONS = {
   pcap: { type: "string" },
   trace: { type: "string" },
   "exit-cost": { type: "string" },
+  save: { type: "string" },
+  restore: { type: "string" },
   web: { type: "boolean" },
   quiet: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
+
+/** What a restored machine has already. */
+const FIXED_BY_A_SNAPSHOT = [
+  "transport",
+  "interrupts",
+  "doorbell",
+  "memory",
+  "kernel",
+  "initrd",
+  "append",
+  "overlay",
+  "exit-cost",
+] as const;
 
 /** Parses the arguments; "help" when that was asked for. Throws {@link UsageError}. */
 export function parseFlags(args: readonly string[]): Flags | "help" {
@@ -95,6 +115,10 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
   if (values.help) return "help";
   if (values.exec !== undefined && values.until !== undefined) {
     throw new UsageError("--exec and --until cannot be used together: take one of them.");
+  }
+  const fixed = FIXED_BY_A_SNAPSHOT.find((flag) => values[flag] !== undefined);
+  if (values.restore !== undefined && fixed !== undefined) {
+    throw new UsageError(`--${fixed} cannot be had with --restore: the machine goes on as it was saved.`);
   }
   const interactive = values.exec === undefined && values.until === undefined;
   const transport = oneOf("transport", values.transport ?? "mmio", ["mmio", "pci"]);
@@ -129,6 +153,8 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     pcap: values.pcap,
     trace: values.trace,
     exitCost: exitCost(values["exit-cost"] ?? "0"),
+    save: values.save,
+    restore: values.restore,
     web: values.web ?? false,
     quiet: values.quiet ?? false,
   };

@@ -1,5 +1,5 @@
 /** `npm run -s vm -- [flags]`: boots the machine in Node. See flags.ts for what it takes and how it ends. */
-import { BootError, MicroVm, type NamedBytes, SwitchError } from "../index.ts";
+import { BootError, MicroVm, type NamedBytes, SnapshotError, SwitchError } from "../index.ts";
 import { packOverlay, readGuestImage, readUserFile, readWasm, writeUserFile } from "./files.ts";
 import { type Flags, HELP, parseFlags, UsageError } from "./flags.ts";
 import { attachTerminal } from "./terminal.ts";
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
       `doorbell: modelled exit cost: ${flags.exitCost} ns for each exit and IOAPIC EOI.\n`,
     );
   }
-  const vm = await createMachine(flags);
+  const vm = flags.restore ? await restoreMachine(flags.restore, flags) : await createMachine(flags);
   if (flags.trace) vm.trace.start();
   try {
     const outcome = await Promise.race([
@@ -40,6 +40,7 @@ async function main(): Promise<number> {
     if (outcome.message) process.stderr.write(`${outcome.message}\n`);
     vm.pause();
     if (flags.stats) await writeUserFile("stats", flags.stats, `${JSON.stringify(vm.metrics(), null, 2)}\n`);
+    if (flags.save) await writeUserFile("save", flags.save, await vm.save());
     if (flags.pcap) await writeUserFile("pcap", flags.pcap, vm.pcapng());
     if (flags.trace) await writeUserFile("trace", flags.trace, renderTrace(vm, flags.trace));
     return outcome.status;
@@ -73,8 +74,20 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     exitCostNs: flags.exitCost,
     web: flags.web,
     terminal: { columns, rows },
-    log: flags.quiet ? () => {} : (message) => process.stderr.write(`doorbell: ${message}\n`),
+    log: logger(flags),
   });
+}
+
+async function restoreMachine(path: string, flags: Flags): Promise<MicroVm> {
+  const [wasm, { bytes }] = await Promise.all([readWasm(), readUserFile("restore", path)]);
+  const vm = await MicroVm.restore(bytes, { wasm, web: flags.web, log: logger(flags) });
+  const { columns = 80, rows = 24 } = process.stdout;
+  vm.console.resize(columns, rows);
+  return vm;
+}
+
+function logger(flags: Flags): (message: string) => void {
+  return flags.quiet ? () => {} : (message) => process.stderr.write(`doorbell: ${message}\n`);
 }
 
 /** Ours goes with our kernel; a foreign kernel gets what --initrd names, or nothing. */
@@ -194,7 +207,8 @@ async function exit(status: number): Promise<never> {
 try {
   await exit(await main());
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof BootError)) throw error;
+  if (!(error instanceof UsageError || error instanceof BootError || error instanceof SnapshotError))
+    throw error;
   process.stderr.write(`${error.message}\n`);
   await exit(EXIT_USAGE);
 }

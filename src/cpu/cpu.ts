@@ -4,6 +4,7 @@
  */
 import { V86 } from "v86";
 import type { RouterPort } from "../net/router.ts";
+import { bytes, count, f64, record, type StateOf, u16 } from "../state/codec.ts";
 import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
 import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
@@ -14,6 +15,14 @@ import { V86Router } from "./router.ts";
 import { useMessageChannel } from "./scheduler.ts";
 import { V86Card } from "./v86-card.ts";
 import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
+import {
+  keepMemoryOut,
+  type MemoryPages,
+  restoreV86,
+  saveMemory,
+  saveV86,
+  V86_STATE_MOST,
+} from "./v86-state.ts";
 
 /** v86 maps devices in whole blocks of this many bytes. */
 export const MMIO_BLOCK_SIZE = 0x20000;
@@ -52,6 +61,18 @@ export interface CpuOptions {
   readonly networkCard?: boolean;
 }
 
+/** What is kept of a CPU, guest memory aside. */
+export const CPU_STATE = record({
+  v86: bytes(V86_STATE_MOST),
+  /** v86's clock, to which the readings in its state are relative: milliseconds. */
+  clock: f64,
+  instructions: count,
+  /** Levels of the wired lines, a bit each. */
+  lines: u16,
+  messages: record({ delivered: count, merged: count, refused: count }),
+});
+export type CpuState = StateOf<typeof CPU_STATE>;
+
 /** Why the CPU stopped by itself. */
 export type CpuEvent = "halted" | "reboot" | "fault";
 
@@ -70,7 +91,7 @@ export class Cpu {
   readonly exitCost = new ExitCost();
   readonly #emulator: V86Emulator;
   readonly #cpu: V86Cpu;
-  readonly #lines: InterruptLine[];
+  readonly #lines: Line[];
   readonly #blocks = new Map<number, MmioHandler>();
   readonly #flagsIndex: number;
   readonly #counterIndex: number;
@@ -237,6 +258,35 @@ export class Cpu {
     this.#endScheduler();
   }
 
+  /** The state, guest memory aside. Not from within a register access: only between slices it is whole. */
+  save(): CpuState {
+    return {
+      v86: saveV86(this.#emulator),
+      clock: performance.now(),
+      instructions: this.instructions,
+      lines: this.#lines.reduce((bits, { level }, line) => (level ? bits | (1 << line) : bits), 0),
+      messages: { ...this.apic.counters },
+    };
+  }
+
+  /** A copy of guest memory, at the same moment as {@link save}. */
+  saveMemory(): MemoryPages {
+    return saveMemory(this.#cpu);
+  }
+
+  /**
+   * Takes a state over, in place of {@link enter}: guest memory is for the caller to fill. Guest time goes on where it
+   * stood, but for the real-time clock, which tells the time of day.
+   * @throws StateError
+   */
+  restore(state: CpuState): void {
+    restoreV86(this.#emulator, state.v86, performance.now() - state.clock);
+    this.#lastCounter = (this.#state()[this.#counterIndex] ?? 0) >>> 0;
+    this.#instructions = state.instructions;
+    for (const [number, line] of this.#lines.entries()) line.restore((state.lines & (1 << number)) !== 0);
+    Object.assign(this.apic.counters, state.messages);
+  }
+
   /** Guest instructions executed so far (v86's 32-bit counter, unwrapped). */
   get instructions(): number {
     const words = this.#state();
@@ -344,6 +394,7 @@ export class Cpu {
   /** Replaces what v86 does by default for 16-bit writes, faults, halts and reboots. */
   #takeOver(): void {
     const cpu = this.#cpu;
+    keepMemoryOut(cpu);
     // v86 splits a 16-bit write into two 8-bit ones; registers that are 16 bits wide need it whole.
     const split = cpu.mmap_write16;
     cpu.mmap_write16 = (address, value) => {
@@ -384,6 +435,15 @@ class Line implements InterruptLine {
 
   constructor(drive: (level: boolean) => void) {
     this.#drive = drive;
+  }
+
+  get level(): boolean {
+    return this.#level;
+  }
+
+  /** Where v86 has it already, by its own state. */
+  restore(level: boolean): void {
+    this.#level = level;
   }
 
   set(level: boolean): void {

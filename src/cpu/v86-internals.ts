@@ -21,6 +21,8 @@ export interface V86PciBus {
   readonly pci_addr32: { readonly [index: number]: number };
   /** Configuration spaces of v86's own functions, by device number times 8 plus function. */
   readonly device_spaces: { readonly [index: number]: Int32Array | undefined };
+  /** v86's functions, by the same numbers; a BAR that a function does not have is undefined. */
+  readonly devices: { readonly [index: number]: { readonly pci_bars: (object | undefined)[] } | undefined };
   pci_write8(address: number, value: number): void;
   pci_write16(address: number, value: number): void;
   pci_write32(address: number, value: number): void;
@@ -72,10 +74,17 @@ export interface V86Cpu {
       write32?: (value: number) => void,
     ): void;
   };
-  readonly devices: { readonly pci: V86PciBus };
+  readonly devices: {
+    readonly pci: V86PciBus;
+    /** When each counter was set, by v86's clock. */
+    readonly pit: { readonly counter_start_time: Float64Array };
+  };
   mmap_write16: (address: number, value: number) => void;
   main_loop: () => number;
   reboot_internal: () => void;
+  pack_memory: () => { packed_memory: Uint8Array; bitmap: { get_buffer(): ArrayBuffer } };
+  unpack_memory: (bitmap: unknown, packed: Uint8Array) => void;
+  is_memory_zeroed(address: number, length: number): number;
   update_state_flags(): void;
   handle_irqs(): void;
   device_raise_irq(line: number): void;
@@ -92,6 +101,8 @@ export interface V86Emulator {
     readonly cpu: V86Cpu;
     yield: (milliseconds: number, tick: number) => void;
     yield_callback(tick: number): void;
+    save_state(): ArrayBuffer;
+    restore_state(state: ArrayBuffer): void;
   };
   /** The devices' side of the bus; add_listener listens on the other side. */
   readonly emulator_bus: {
@@ -105,6 +116,7 @@ export interface V86Emulator {
 }
 
 /** Byte offsets in v86's local APIC state (its `Apic` struct), read in its source and probed at start. */
+export const APIC_TIMER_LAST_TICK = 24;
 export const APIC_TPR = 52;
 export const APIC_IRR = 64;
 export const APIC_ISR = 96;
@@ -131,7 +143,7 @@ const VIEWS = [
 ].flatMap((names) => names.split(" "));
 const FUNCTIONS = [
   "mmap_write16 main_loop reboot_internal update_state_flags handle_irqs device_raise_irq device_lower_irq",
-  "get_apic_addr read32s write32 jit_dirty_cache",
+  "get_apic_addr read32s write32 jit_dirty_cache pack_memory unpack_memory is_memory_zeroed",
 ].flatMap((names) => names.split(" "));
 
 /**
@@ -152,6 +164,12 @@ export function checkInternals(emulator: V86Emulator): void {
   for (const name of ["mmap_register", "register_read", "register_write"] as const) {
     if (typeof cpu.io?.[name] !== "function") throw new V86MismatchError(`cpu.io.${name} is missing`);
   }
+  for (const name of ["save_state", "restore_state"] as const) {
+    if (typeof emulator.v86[name] !== "function") throw new V86MismatchError(`v86.${name} is missing`);
+  }
+  if (!(cpu.devices?.pit?.counter_start_time instanceof Float64Array)) {
+    throw new V86MismatchError("the interval timer is not as it was");
+  }
   checkPciBus(cpu);
   probeLocalApic(cpu);
 }
@@ -161,7 +179,11 @@ function checkPciBus(cpu: V86Cpu): void {
   for (const name of ["pci_write8", "pci_write16", "pci_write32"] as const) {
     if (typeof bus?.[name] !== "function") throw new V86MismatchError(`cpu.devices.pci.${name} is missing`);
   }
-  if (typeof bus?.pci_addr32?.[0] !== "number" || !(bus.device_spaces?.[0] instanceof Int32Array)) {
+  if (
+    typeof bus?.pci_addr32?.[0] !== "number" ||
+    !(bus.device_spaces?.[0] instanceof Int32Array) ||
+    !bus.devices
+  ) {
     throw new V86MismatchError("the PCI bus is not as it was");
   }
 }

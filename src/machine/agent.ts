@@ -5,6 +5,7 @@
  * Linux throws away what a port has received and nobody has read yet when the console is reset in a live switch, so
  * each side repeats what matters until the other has acknowledged it.
  */
+import { bool, bytes, list, record, type StateOf, u8 } from "../state/codec.ts";
 import type { Clock } from "../virtio/types.ts";
 import type { ExecOptions } from "./types.ts";
 
@@ -27,6 +28,17 @@ const ACKNOWLEDGE = code("K");
 const SIGNAL = code("S");
 const SIGINT = 2;
 
+/** What is kept of the host's half. */
+export const AGENT_STATE = record({
+  ready: bool,
+  nextId: u8,
+  /** The beginning of a frame. */
+  pending: bytes(HEADER_BYTES + PAYLOAD_MAX),
+  /** Commands under way. They go on in the guest; who waited for them is in another process. */
+  running: list(u8, 255),
+});
+export type AgentState = StateOf<typeof AGENT_STATE>;
+
 interface Job {
   readonly id: number;
   readonly command: Uint8Array;
@@ -44,6 +56,8 @@ export class Agent {
   readonly #clock: Clock;
   readonly #jobs = new Map<number, Job>();
   readonly #onReady: () => void;
+  /** Ids of commands that a saved machine's host started: not to be used again before they end. */
+  readonly #inherited = new Set<number>();
   #pending = new Uint8Array(0);
   #ready = false;
   #nextId = 1;
@@ -111,6 +125,22 @@ export class Agent {
     this.#pending = all.slice(at);
   }
 
+  save(): AgentState {
+    return {
+      ready: this.#ready,
+      nextId: this.#nextId,
+      pending: this.#pending.slice(),
+      running: [...this.#jobs.keys(), ...this.#inherited],
+    };
+  }
+
+  restore(state: AgentState): void {
+    this.#ready = state.ready;
+    this.#nextId = Math.max(1, state.nextId);
+    this.#pending = state.pending.slice();
+    for (const id of state.running) this.#inherited.add(id);
+  }
+
   /** The machine is gone: nothing that was started will end. */
   close(reason: string): void {
     for (const job of this.#jobs.values()) {
@@ -135,6 +165,7 @@ export class Agent {
     if (type === EXIT) {
       // Acknowledged even when the job is not known any more: the agent repeats it until it hears of it.
       this.#put(ACKNOWLEDGE, id, new Uint8Array(0));
+      this.#inherited.delete(id);
       if (!job) return;
       this.#jobs.delete(id);
       job.cancelRepeat();
@@ -176,7 +207,7 @@ export class Agent {
     for (let tries = 0; tries < 255; tries++) {
       const id = this.#nextId;
       this.#nextId = (id % 255) + 1;
-      if (!this.#jobs.has(id)) return id;
+      if (!this.#jobs.has(id) && !this.#inherited.has(id)) return id;
     }
     return undefined;
   }

@@ -42,6 +42,7 @@ export class LiveSwitch {
   readonly #onStep: (device: string, step: SwitchStep) => void;
   #last: Promise<unknown> = Promise.resolve();
   #mode: Mode;
+  #waiting = 0;
   /** Switches that came to their end. */
   completed = 0;
 
@@ -66,9 +67,30 @@ export class LiveSwitch {
     return this.#mode;
   }
 
+  /** Whether a switch is under way, or waits for another one. */
+  get busy(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Resolves when the switches that were asked for up to now have ended, well or not. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
+  /** As it was in a machine that was saved; there no switch was under way. */
+  restore(mode: Mode, completed: number): void {
+    this.#mode = mode;
+    this.completed = completed;
+  }
+
   /** Changes one or both modes; rejects with {@link SwitchError}. */
   to(change: Partial<Mode>): Promise<SwitchResult> {
-    const run = this.#last.then(() => this.#run({ ...this.#mode, ...change }));
+    this.#waiting += 1;
+    const run = this.#last
+      .then(() => this.#run({ ...this.#mode, ...change }))
+      .finally(() => {
+        this.#waiting -= 1;
+      });
     this.#last = run.catch(() => {});
     return run;
   }

@@ -8,6 +8,7 @@ import { gunzip } from "../boot/gzip.ts";
 import { type Kernel, parseKernel } from "../boot/kernel.ts";
 import { loadLinux } from "../boot/load.ts";
 import { Cpu, type CpuEvent } from "../cpu/cpu.ts";
+import { V86MismatchError } from "../cpu/v86-internals.ts";
 import type {
   DeviceMetrics,
   DoorbellMode,
@@ -18,6 +19,7 @@ import type {
 import { NETWORK, parseMac } from "../net/addresses.ts";
 import { Capture } from "../net/pcap.ts";
 import { InPagePeer } from "../net/peer.ts";
+import { StateError } from "../state/codec.ts";
 import { ConsoleDevice } from "../virtio/device/console.ts";
 import { NetDevice } from "../virtio/device/net.ts";
 import { RngDevice } from "../virtio/device/rng.ts";
@@ -31,6 +33,8 @@ import { interruptMap } from "./interrupt-map.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
 import { MachineTrace } from "./machine-trace.ts";
 import { type DeviceName, MEMORY_MAP } from "./memory-map.ts";
+import { MACHINE_STATE, type MachineParts, restoreMachine, saveMachine } from "./snapshot.ts";
+import { readBody, readHeader, sha256, writeSnapshot } from "./snapshot-file.ts";
 import { renderStatus } from "./status.ts";
 import {
   type BootPhase,
@@ -38,6 +42,9 @@ import {
   type ConsoleChannel,
   type ExecOptions,
   type MicroVmOptions,
+  type RestoreOptions,
+  type SaveOptions,
+  SnapshotError,
   type StopReason,
   SwitchError,
   type SwitchResult,
@@ -78,13 +85,20 @@ export class MicroVm {
   readonly #cardServices: CardServices | undefined;
   readonly #switch: LiveSwitch;
   readonly #agent: Agent;
-  readonly #created = CLOCK.now();
+  readonly #rng: RngDevice;
+  readonly #image: () => Promise<string>;
+  readonly #memoryMiB: number;
+  #created = CLOCK.now();
   readonly #phaseListeners = new Set<(phase: BootPhase) => void>();
   readonly #stopListeners = new Set<(reason: StopReason) => void>();
   readonly #capture = new Capture();
   #stopTap: Unsubscribe | undefined;
   #phase: BootPhase = "created";
   #startedAt = this.#created;
+  /** Why it does not run any more. */
+  #over: string | undefined;
+  /** It was restored, and the guest's wall clock still stands where it was saved. */
+  #late = false;
 
   /**
    * Checks and loads everything; nothing runs until {@link start}.
@@ -107,17 +121,14 @@ export class MicroVm {
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
     const kernelBytes = gunzip(options.kernel.name, options.kernel.bytes);
     const archives = Promise.all((options.initrd ?? []).map(({ name, bytes }) => gunzip(name, bytes)));
-    const cpu = Cpu.create({
-      wasm: options.wasm,
-      memoryBytes: memoryMiB * MIB,
-      network: { routerIp: NETWORK.peer.ip, routerMac: NETWORK.peer.mac, guestIp: NETWORK.guest.ip },
-      networkCard: options.networkCard === "v86",
-    });
+    const cpu = createCpu(options.wasm, memoryMiB, options.networkCard === "v86");
     // Whichever fails first is reported; the others must not be left as unhandled rejections.
     archives.catch(() => {});
     try {
       const kernel = parseKernel(options.kernel.name, await kernelBytes);
-      return new MicroVm(await cpu, kernel, concatArchives(await archives), options);
+      const vm = new MicroVm(await cpu, memoryMiB, options, () => imageOf(options));
+      vm.#load(options, kernel, concatArchives(await archives));
+      return vm;
     } catch (error) {
       // A CPU that nobody will run is let go of, whenever it is there.
       cpu.then(
@@ -128,7 +139,57 @@ export class MicroVm {
     }
   }
 
-  private constructor(cpu: Cpu, kernel: Kernel, initrd: Uint8Array, options: MicroVmOptions) {
+  /**
+   * The machine of a snapshot that {@link save} made, as it was then; it goes on at {@link start}. Its devices' state, its
+   * connections to the peer and its counters go on too; a command that was running in it goes on, but nobody hears of
+   * its end. The wall clock is set by our guest image as soon as it runs.
+   * @throws SnapshotError when the bytes are none, are damaged, or do not fit what `options` ask for.
+   */
+  static async restore(bytes: Uint8Array, options: RestoreOptions): Promise<MicroVm> {
+    const header = await readHeader(bytes, MACHINE_STATE);
+    for (const key of ["memoryMiB", "transport", "interrupts", "doorbell", "image"] as const) {
+      if (options[key] !== undefined && options[key] !== header[key])
+        throw new SnapshotError(
+          `The snapshot is of another machine (${key}: ${header[key]} instead of ${options[key]}): boot this one, or ask for that one.`,
+        );
+    }
+    // Reading goes on beside the compilation of the emulator.
+    const body = readBody(bytes, header, MACHINE_STATE);
+    const cpu = createCpu(options.wasm, header.memoryMiB, false);
+    body.catch(() => {});
+    try {
+      const { state, forEachPiece } = await body;
+      const vm = new MicroVm(
+        await cpu,
+        header.memoryMiB,
+        { ...options, ...header },
+        async () => header.image,
+      );
+      const { memory } = vm.#cpu;
+      forEachPiece((address, piece) => memory.view(address, piece.length).set(piece));
+      restoreMachine(vm.#parts, state);
+      vm.#phase = header.phase;
+      vm.#created -= state.wallMs;
+      vm.#startedAt = vm.#created;
+      vm.#late = true;
+      return vm;
+    } catch (cause) {
+      cpu.then(
+        (unused) => unused.destroy(),
+        () => {},
+      );
+      if (cause instanceof SnapshotError || cause instanceof V86MismatchError) throw cause;
+      const why = cause instanceof StateError ? cause.message : "v86 did not take it";
+      throw new SnapshotError(`The snapshot cannot be restored (${why}): take another one.`, { cause });
+    }
+  }
+
+  private constructor(
+    cpu: Cpu,
+    memoryMiB: number,
+    options: Omit<MicroVmOptions, "wasm" | "kernel" | "initrd">,
+    image: () => Promise<string>,
+  ) {
     const log = options.log ?? (() => {});
     cpu.exitCost.set(options.exitCostNs ?? 0);
     const mode = {
@@ -137,6 +198,8 @@ export class MicroVm {
     } as const;
     this.transport = options.transport ?? "mmio";
     this.#cpu = cpu;
+    this.#memoryMiB = memoryMiB;
+    this.#image = image;
     this.#peer = new InPagePeer({
       router: cpu.router,
       clock: CLOCK,
@@ -154,14 +217,14 @@ export class MicroVm {
         { name: AGENT_PORT_NAME, console: false },
       ],
     });
-    const rng = new RngDevice({ random: (target) => crypto.getRandomValues(target) });
+    this.#rng = new RngDevice({ random: (target) => crypto.getRandomValues(target) });
 
     const { card } = cpu;
     if (card) {
       this.#cardServices = serveOnCard(card);
       attachV86Card(cpu, this.transport);
     }
-    const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: rng };
+    const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: this.#rng };
     const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, mode, log) : undefined;
     this.#transports = onMmio ?? attachPci(cpu, devices, mode.interrupts, log);
     this.trace = new MachineTrace({
@@ -198,6 +261,10 @@ export class MicroVm {
     };
     this.serial = this.#serialChannel();
     cpu.onEvent((event, detail) => this.#stopped(event, detail));
+  }
+
+  #load(options: MicroVmOptions, kernel: Kernel, initrd: Uint8Array): void {
+    const cpu = this.#cpu;
     cpu.enter(
       loadLinux(cpu.memory, {
         kernelName: options.kernel.name,
@@ -209,11 +276,57 @@ export class MicroVm {
     );
   }
 
+  /**
+   * The whole machine as a file, which {@link restore} takes; it runs on meanwhile, but for some milliseconds. A live
+   * switch that is under way is waited for.
+   * @throws SnapshotError with v86's own network card, whose router cannot be saved, and when the machine is over.
+   */
+  async save({ compress = true }: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#cpu.card)
+      throw new SnapshotError("A machine with v86's own network card cannot be saved: take one with ours.");
+    const image = await this.#image();
+    // From here to the state nothing waits: after a wait no register access is under way, and no switch begins.
+    while (this.#switch.busy) await this.#switch.settled();
+    if (this.#over !== undefined) throw new SnapshotError(`${this.#over} There is nothing to save.`);
+    const subject = {
+      image,
+      memoryMiB: this.#memoryMiB,
+      transport: this.transport,
+      interrupts: this.interrupts,
+      doorbell: this.doorbell,
+      phase: this.#phase,
+    };
+    const state = saveMachine(this.#parts, CLOCK.now() - this.#created);
+    return writeSnapshot(subject, MACHINE_STATE, state, this.#cpu.saveMemory(), compress);
+  }
+
+  /**
+   * Identifies what the machine was booted from: the same for the same kernel, initial file systems and command line.
+   * @throws SnapshotError where the platform has no SHA-256.
+   */
+  image(): Promise<string> {
+    return this.#image();
+  }
+
+  get #parts(): MachineParts {
+    return {
+      cpu: this.#cpu,
+      transports: this.#transports,
+      console: this.#console,
+      net: this.#net,
+      rng: this.#rng,
+      peer: this.#peer,
+      agent: this.#agent,
+      liveSwitch: this.#switch,
+    };
+  }
+
   /** Lets the guest run; also after {@link pause}. */
   start(): void {
     if (this.#phase === "created") this.#startedAt = CLOCK.now();
     this.#reach("started");
     this.#cpu.run();
+    if (this.#late) this.#setGuestClock();
   }
 
   /** Stops the guest after its current slice of about a millisecond. Its clock goes on, as on a suspended computer. */
@@ -238,7 +351,8 @@ export class MicroVm {
   /** Stops the guest for good and lets go of its memory. */
   async destroy(): Promise<void> {
     this.trace.stop();
-    this.#agent.close("The machine was shut down.");
+    this.#over = "The machine was shut down.";
+    this.#agent.close(this.#over);
     this.#peer.close();
     await this.#cpu.destroy();
   }
@@ -383,6 +497,13 @@ export class MicroVm {
     };
   }
 
+  /** Guest time goes on where it stood; the time of day does not, and only the guest can set its own clock. */
+  #setGuestClock(): void {
+    this.#late = false;
+    if (this.#phase !== "ready") return;
+    this.#agent.exec(`date -u -s @${Math.round(Date.now() / 1000)}`).catch(() => {});
+  }
+
   #reach(phase: BootPhase): void {
     if (PHASES.indexOf(phase) <= PHASES.indexOf(this.#phase)) return;
     this.#phase = phase;
@@ -399,7 +520,23 @@ export class MicroVm {
             ? "The guest has reset its machine."
             : `The emulated CPU failed: ${detail}.`,
     };
+    this.#over = reason.message;
     this.#agent.close(reason.message);
     for (const listener of this.#stopListeners) listener(reason);
   }
+}
+
+function createCpu(wasm: MicroVmOptions["wasm"], memoryMiB: number, networkCard: boolean): Promise<Cpu> {
+  return Cpu.create({
+    wasm,
+    memoryBytes: memoryMiB * MIB,
+    network: { routerIp: NETWORK.peer.ip, routerMac: NETWORK.peer.mac, guestIp: NETWORK.guest.ip },
+    networkCard,
+  });
+}
+
+/** One hash over the hashes of all that a guest is booted from. */
+async function imageOf({ kernel, initrd = [], append = "" }: MicroVmOptions): Promise<string> {
+  const hashes = await Promise.all([kernel, ...initrd].map(({ bytes }) => sha256(bytes)));
+  return sha256(new TextEncoder().encode([...hashes, append].join("\n")));
 }

@@ -56,6 +56,30 @@ export interface MicroVmOptions {
   readonly log?: (message: string) => void;
 }
 
+/**
+ * Options of {@link MicroVm.restore}. The machine is as it was saved; what is given of it here has to fit. Whether it may
+ * reach the web is never the snapshot's to say.
+ */
+export interface RestoreOptions
+  extends Pick<
+    MicroVmOptions,
+    "wasm" | "log" | "web" | "memoryMiB" | "transport" | "interrupts" | "doorbell"
+  > {
+  /** What {@link MicroVm.image} said of the machine that was booted. */
+  readonly image?: string;
+}
+
+/** Options of {@link MicroVm.save}. */
+export interface SaveOptions {
+  /** Whether the file is compressed, which takes the most time of it. Default true. */
+  readonly compress?: boolean;
+}
+
+/** A snapshot that could not be made or taken; the machine that runs goes on as it was. */
+export class SnapshotError extends Error {
+  override readonly name = "SnapshotError";
+}
+
 /** The result of a live switch. */
 export interface SwitchResult {
   readonly interrupts: InterruptMode;

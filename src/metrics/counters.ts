@@ -6,7 +6,11 @@
  * JSON-serialisable form.
  */
 
+import { count, list, record, StateError, type StateOf, tally } from "../state/codec.ts";
 import type { DeviceTrace, Traced } from "./trace-sink.ts";
+
+/** More registers, and more vectors, than any device has. */
+const COUNTERS_MOST = 256;
 
 /** How the device's interrupts reach the CPU: by the wire through the IOAPIC, or as messages to the local APIC. */
 export type InterruptMode = "wired" | "msi";
@@ -65,7 +69,43 @@ export class DeviceCounters implements Traced {
     this.exits = new Float64Array(registerNames.length);
     this.byVector = new Array<number>(vectors).fill(0);
   }
+
+  save(): CountersState {
+    const { exits, doorbells, wired, msi, merged, refused, byVector, faults } = this;
+    return {
+      ...{ doorbells, wired, msi, merged, refused },
+      exits: [...exits],
+      byVector: [...byVector],
+      faults: { ...faults },
+    };
+  }
+
+  /** @throws StateError when they are of another transport or another device. */
+  restore(state: CountersState): void {
+    const { exits, byVector, faults, ...counts } = state;
+    if (exits.length !== this.exits.length || byVector.length !== this.byVector.length)
+      throw new StateError("the counters are of another device");
+    Object.assign(this, counts);
+    this.exits.set(exits);
+    byVector.forEach((value, vector) => {
+      this.byVector[vector] = value;
+    });
+    Object.assign(this.faults, faults);
+  }
 }
+
+/** What is kept of {@link DeviceCounters}; the network device keeps its own. */
+export const COUNTERS_STATE = record({
+  exits: list(count, COUNTERS_MOST),
+  doorbells: count,
+  wired: count,
+  msi: count,
+  merged: count,
+  refused: count,
+  byVector: list(count, COUNTERS_MOST),
+  faults: tally,
+});
+export type CountersState = StateOf<typeof COUNTERS_STATE>;
 
 /** One device's part of {@link MetricsSnapshot}. */
 export interface DeviceMetrics {

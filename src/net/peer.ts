@@ -1,3 +1,4 @@
+import { count, list, record, type StateOf, tally, text } from "../state/codec.ts";
 import { NETWORK, PORTS, parseIpv4, parseMac } from "./addresses.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import {
@@ -25,7 +26,27 @@ import { RequestResponseService } from "./services/request-response.ts";
 import { SourceService } from "./services/source.ts";
 import { StatusService } from "./services/status.ts";
 import { type ConnectionCounters, emptyConnectionCounters } from "./tcp/counters.ts";
-import { TcpListener } from "./tcp/listener.ts";
+import { CONNECTIONS_STATE, TcpListener } from "./tcp/listener.ts";
+
+const SERVICES_MOST = 64;
+
+/** What is kept of an {@link InPagePeer}: what it counted, and its connections. v86's router remembers nothing. */
+export const PEER_STATE = record({
+  framesFromGuest: count,
+  framesToGuest: count,
+  dropped: count,
+  dropReasons: tally,
+  openConnections: count,
+  acceptedConnections: count,
+  abortedConnections: count,
+  refusedConnections: count,
+  refusalReasons: tally,
+  evictedConnections: count,
+  segments: tally,
+  services: list(record({ name: text(64), counters: tally }), SERVICES_MOST),
+  connections: CONNECTIONS_STATE,
+});
+export type PeerState = StateOf<typeof PEER_STATE>;
 
 /** Which way a frame goes. */
 export type FrameDirection = "from-guest" | "to-guest";
@@ -130,6 +151,31 @@ export class InPagePeer {
     });
     this.#web = options.web ?? false;
     this.#router?.onFrame((frame) => this.#toGuest(frame));
+  }
+
+  save(): PeerState {
+    const { services, segments, ...counters } = this.counters;
+    return {
+      ...counters,
+      segments: { ...segments },
+      services: Object.entries(services).map(([name, counted]) => ({ name, counters: counted })),
+      connections: this.#tcp.save(),
+    };
+  }
+
+  /** The device must be there: what cannot go on is reset, which the guest hears of at once. @throws StateError */
+  restore(state: PeerState): void {
+    const { services, segments, connections, dropReasons, refusalReasons, ...counts } = state;
+    const { counters } = this;
+    Object.assign(counters, counts);
+    Object.assign(counters.dropReasons, dropReasons);
+    Object.assign(counters.refusalReasons, refusalReasons);
+    Object.assign(counters.segments, segments);
+    for (const { name, counters: counted } of services) {
+      const known = counters.services[name];
+      if (known !== undefined) Object.assign(known, counted);
+    }
+    this.#tcp.restore(connections);
   }
 
   /** Forgets all connections and leaves nothing with the clock. The machine is over; no frame may come after that. */

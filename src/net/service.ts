@@ -25,7 +25,14 @@ export interface StreamHandler {
   drain?(): void;
   /** The guest sends no more. Without this method the stream is closed. */
   end?(): void;
+  /** What {@link StreamService.restore} needs to go on, at most {@link HANDLER_STATE_MOST} bytes. */
+  save?(): Uint8Array;
 }
+
+/** Most bytes that a handler keeps. */
+export const HANDLER_STATE_MOST = 64 * 1024;
+/** What a handler keeps that remembers nothing. */
+export const NO_HANDLER_STATE = new Uint8Array(0);
 
 /** A TCP service. */
 export interface StreamService {
@@ -33,6 +40,12 @@ export interface StreamService {
   readonly port: number;
   /** A connection was accepted. */
   open(stream: Stream): StreamHandler;
+  /**
+   * The service's half of a connection that was saved. `state` is untrusted. Without this method, or where the handler
+   * saves nothing, connections are reset when a machine is restored.
+   * @throws StateError when it cannot be; the connection is then reset too.
+   */
+  restore?(stream: Stream, state: Uint8Array): StreamHandler;
 }
 
 /** A UDP service: at most one answer for each datagram. */

@@ -41,7 +41,16 @@ export async function imageOptions(): Promise<Pick<MicroVmOptions, "wasm" | "ker
 
 /** Boots our guest image; it is running when this resolves, though not yet ready. */
 export async function bootGuest(options: Partial<MicroVmOptions> = {}): Promise<Guest> {
-  const vm = await MicroVm.create({ ...(await imageOptions()), ...options });
+  return startGuest(await MicroVm.create({ ...(await imageOptions()), ...options }));
+}
+
+/** Goes on with a machine that was saved; it is running when this resolves. */
+export async function restoreGuest(bytes: Uint8Array): Promise<Guest> {
+  const { wasm } = await imageOptions();
+  return startGuest(await MicroVm.restore(bytes, { wasm }));
+}
+
+function startGuest(vm: MicroVm): Guest {
   const decoder = new TextDecoder();
   let output = "";
   const take = (bytes: Uint8Array): void => {

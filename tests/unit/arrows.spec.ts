@@ -14,8 +14,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   web: ["web", "src/index.ts", "bench/columns.ts", "bench/statistics.ts"],
   "src/index.ts": ["src/machine", "src/boot", "src/cpu", "src/metrics"],
   "src/cli": ["src/cli", "src/index.ts"],
-  "src/machine": ["src/machine", "src/cpu", "src/boot", "src/virtio", "src/net", "src/metrics"],
-  "src/cpu": ["src/cpu", "src/virtio/types.ts", "src/net/router.ts"],
+  "src/machine": ["src/machine", "src/cpu", "src/boot", "src/virtio", "src/net", "src/metrics", "src/state"],
+  "src/cpu": ["src/cpu", "src/virtio/types.ts", "src/net/router.ts", "src/state"],
   "src/boot": ["src/boot", "src/virtio/types.ts"],
   "src/virtio/device": [
     "src/virtio/device",
@@ -23,6 +23,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "src/virtio/defs.ts",
     "src/virtio/types.ts",
     "src/metrics",
+    "src/state",
   ],
   "src/virtio/transport": [
     "src/virtio/transport",
@@ -30,11 +31,13 @@ const ALLOWED: Record<string, readonly string[]> = {
     "src/virtio/defs.ts",
     "src/virtio/types.ts",
     "src/metrics",
+    "src/state",
   ],
-  "src/virtio/queue": ["src/virtio/queue", "src/virtio/defs.ts", "src/virtio/types.ts"],
-  "src/virtio": ["src/virtio", "src/metrics"],
-  "src/net": ["src/net"],
-  "src/metrics": ["src/metrics"],
+  "src/virtio/queue": ["src/virtio/queue", "src/virtio/defs.ts", "src/virtio/types.ts", "src/state"],
+  "src/virtio": ["src/virtio", "src/metrics", "src/state"],
+  "src/net": ["src/net", "src/state"],
+  "src/metrics": ["src/metrics", "src/state"],
+  "src/state": ["src/state"],
 };
 
 /** Packages that each folder may name. */

@@ -2,6 +2,7 @@ import { PORTS } from "../addresses.ts";
 import {
   type DatagramService,
   NO_ANSWER,
+  NO_HANDLER_STATE,
   type Stream,
   type StreamHandler,
   type StreamService,
@@ -15,10 +16,15 @@ export class DiscardService implements StreamService, DatagramService {
 
   open(_stream: Stream): StreamHandler {
     this.counters.connections++;
+    return this.restore();
+  }
+
+  restore(): StreamHandler {
     return {
       data: (bytes) => {
         this.counters.bytes += bytes.length;
       },
+      save: () => NO_HANDLER_STATE,
     };
   }
 

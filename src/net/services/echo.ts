@@ -2,6 +2,7 @@ import { PORTS } from "../addresses.ts";
 import {
   type DatagramService,
   NO_ANSWER,
+  NO_HANDLER_STATE,
   type Stream,
   type StreamHandler,
   type StreamService,
@@ -15,11 +16,16 @@ export class EchoService implements StreamService, DatagramService {
 
   open(stream: Stream): StreamHandler {
     this.counters.connections++;
+    return this.restore(stream);
+  }
+
+  restore(stream: Stream): StreamHandler {
     return {
       data: (bytes) => {
         this.counters.bytes += bytes.length;
         stream.write(bytes);
       },
+      save: () => NO_HANDLER_STATE,
     };
   }
 

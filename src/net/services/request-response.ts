@@ -1,3 +1,4 @@
+import { checked, decode, encode, fixedBytes, record, StateError, u32 } from "../../state/codec.ts";
 import { PORTS } from "../addresses.ts";
 import {
   type DatagramService,
@@ -21,6 +22,18 @@ const MAX_SIZE = 65536;
 const PERIOD = 251;
 /** Long enough that a whole response is one subarray of it, wherever in the period the stream stands. */
 const PATTERN = Uint8Array.from({ length: PERIOD - 1 + MAX_SIZE }, (_, k) => k % PERIOD);
+
+/** A place in the period. */
+const place = checked(u32, "place in the stream", (value) => value < PERIOD);
+
+/** What one connection remembers. */
+const STREAM_STATE = record({
+  header: fixedBytes(STREAM_HEADER),
+  headerLength: checked(u32, "length of a header", (value) => value <= STREAM_HEADER),
+  missing: checked(u32, "rest of a request", (value) => value <= MAX_SIZE),
+  received: place,
+  sent: place,
+});
 
 /**
  * Request/response, the partner of the guest's `tcp_rr` and `udp_rr`. All numbers are u32, little-endian.
@@ -48,6 +61,10 @@ export class RequestResponseService implements StreamService, DatagramService {
   open(stream: Stream): StreamHandler {
     this.counters.connections++;
     return new RequestResponseStream(stream, this.counters);
+  }
+
+  restore(stream: Stream, state: Uint8Array): StreamHandler {
+    return new RequestResponseStream(stream, this.counters, state);
   }
 
   answer(request: Uint8Array, response: Uint8Array): number {
@@ -85,9 +102,28 @@ class RequestResponseStream implements StreamHandler {
   #received = 0;
   #sent = 0;
 
-  constructor(stream: Stream, counters: RequestResponseService["counters"]) {
+  constructor(stream: Stream, counters: RequestResponseService["counters"], saved?: Uint8Array) {
     this.#stream = stream;
     this.#counters = counters;
+    if (saved === undefined) return;
+    const state = decode(STREAM_STATE, saved);
+    this.#header.set(state.header);
+    this.#headerLength = state.headerLength;
+    if (this.#headerLength === STREAM_HEADER && !this.#readHeader())
+      throw new StateError("a connection has a header that is none");
+    this.#missing = Math.min(state.missing, this.#requestSize);
+    this.#received = state.received;
+    this.#sent = state.sent;
+  }
+
+  save(): Uint8Array {
+    return encode(STREAM_STATE, {
+      header: this.#header,
+      headerLength: this.#headerLength,
+      missing: this.#missing,
+      received: this.#received,
+      sent: this.#sent,
+    });
   }
 
   data(bytes: Uint8Array): void {

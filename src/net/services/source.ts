@@ -1,3 +1,4 @@
+import { bool, checked, count, decode, encode, record, u8 } from "../../state/codec.ts";
 import { PORTS } from "../addresses.ts";
 import type { Stream, StreamHandler, StreamService } from "../service.ts";
 
@@ -9,6 +10,13 @@ const LINE_FEED = 0x0a;
 const CHUNK = Uint8Array.from({ length: 32 * 1024 }, (_, k) => k & 0xff);
 /** Written ahead of the guest: enough to keep its window full, half of what the peer allows to wait. */
 const AHEAD = 256 * 1024;
+
+/** What one connection remembers. */
+const STREAM_STATE = record({
+  digits: checked(u8, "number of digits", (value) => value <= MAX_DIGITS),
+  remaining: count,
+  asked: bool,
+});
 
 /**
  * Source, by TCP: the client says how many bytes it wants, a decimal number and a line feed; they come, byte k
@@ -23,6 +31,10 @@ export class SourceService implements StreamService {
     this.counters.connections++;
     return new SourceStream(stream, this.counters);
   }
+
+  restore(stream: Stream, state: Uint8Array): StreamHandler {
+    return new SourceStream(stream, this.counters, state);
+  }
 }
 
 class SourceStream implements StreamHandler {
@@ -32,9 +44,22 @@ class SourceStream implements StreamHandler {
   #remaining = 0;
   #asked = false;
 
-  constructor(stream: Stream, counters: SourceService["counters"]) {
+  constructor(stream: Stream, counters: SourceService["counters"], saved?: Uint8Array) {
     this.#stream = stream;
     this.#counters = counters;
+    if (saved === undefined) return;
+    const state = decode(STREAM_STATE, saved);
+    this.#digits = state.digits;
+    this.#remaining = state.remaining;
+    this.#asked = state.asked;
+  }
+
+  save(): Uint8Array {
+    return encode(STREAM_STATE, {
+      digits: this.#digits,
+      remaining: this.#remaining,
+      asked: this.#asked,
+    });
   }
 
   data(bytes: Uint8Array): void {

@@ -1,5 +1,5 @@
 import { PORTS } from "../addresses.ts";
-import type { Stream, StreamHandler, StreamService } from "../service.ts";
+import { NO_HANDLER_STATE, type Stream, type StreamHandler, type StreamService } from "../service.ts";
 
 /** Longest request head that is read; RFC 9112 section 3 leaves the limit to the server. */
 const MAX_HEAD = 8192;
@@ -27,8 +27,14 @@ export class StatusService implements StreamService {
 
   open(stream: Stream): StreamHandler {
     this.counters.connections++;
-    let head: Uint8Array = new Uint8Array(0);
+    return this.restore(stream, NO_HANDLER_STATE);
+  }
+
+  /** What is kept is as much of a request head as has come. */
+  restore(stream: Stream, state: Uint8Array): StreamHandler {
+    let head = state.subarray(0, MAX_HEAD);
     return {
+      save: () => head,
       data: (bytes) => {
         // A copy: what comes is valid during the call only. One byte more than the limit is enough to know.
         const room = MAX_HEAD + 1 - head.length;

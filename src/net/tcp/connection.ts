@@ -10,10 +10,30 @@
  * What the service answers while a segment is processed leaves in frames that also acknowledge it: one request, one
  * frame back.
  */
+import {
+  bool,
+  bytes,
+  checked,
+  count,
+  f64,
+  fixedBytes,
+  oneOf,
+  optional,
+  record,
+  StateError,
+  type StateOf,
+  u16,
+  u32,
+} from "../../state/codec.ts";
 import type { Clock } from "../clock.ts";
-import type { Stream, StreamHandler, StreamService } from "../service.ts";
+import { HANDLER_STATE_MOST, type Stream, type StreamHandler, type StreamService } from "../service.ts";
 import type { ConnectionCounters, SegmentCounters } from "./counters.ts";
-import { LARGEST_WINDOW_FIELD, RECEIVE_SHIFT, ReceiveWindow } from "./receive-window.ts";
+import {
+  LARGEST_WINDOW_FIELD,
+  RECEIVE_SHIFT,
+  RECEIVE_WINDOW_STATE,
+  ReceiveWindow,
+} from "./receive-window.ts";
 import {
   ACK,
   advance,
@@ -31,7 +51,7 @@ import {
   type TcpSegment,
 } from "./segment.ts";
 import type { SendBuffer } from "./send-buffer.ts";
-import { NOTHING, SendSequence } from "./send-sequence.ts";
+import { NOTHING, SEND_SEQUENCE_STATE, SendSequence } from "./send-sequence.ts";
 import { LazyTimer } from "./timer.ts";
 
 /** States of RFC 9293 section 3.3.2. LISTEN is the listener's, SYN-SENT does not occur. */
@@ -57,6 +77,44 @@ export const MAX_TRIES = 10;
 export const TIME_WAIT = 1000;
 /** In milliseconds: how long a guest may keep its half open when ours is closed. */
 export const FIN_WAIT_2 = 60_000;
+
+const TCP_STATE = oneOf(
+  "SYN-RECEIVED",
+  "ESTABLISHED",
+  "FIN-WAIT-1",
+  "FIN-WAIT-2",
+  "CLOSE-WAIT",
+  "CLOSING",
+  "LAST-ACK",
+  "TIME-WAIT",
+);
+
+/** What is kept of a {@link Connection}. */
+export const CONNECTION_STATE = record({
+  state: TCP_STATE,
+  /** Addresses of the guest, and ports of both ends. */
+  mac: fixedBytes(6),
+  address: u32,
+  port: u16,
+  servicePort: u16,
+  ourAddress: u32,
+  send: SEND_SEQUENCE_STATE,
+  receive: RECEIVE_WINDOW_STATE,
+  receiveInitial: u32,
+  open: bool,
+  acknowledgement: oneOf("none", "later", "now"),
+  unacknowledged: count,
+  timeout: checked(f64, "time", (value) => value >= 0 && value <= RETRANSMIT_LAST),
+  /** Milliseconds until the timer's end. */
+  timer: optional(checked(f64, "time", (value) => value >= 0 && value <= FIN_WAIT_2)),
+  tries: count,
+  silentTries: count,
+  heard: count,
+  lastUsed: count,
+  /** What the service keeps, as long as it has a part in it. */
+  handler: optional(bytes(HANDLER_STATE_MOST)),
+});
+export type ConnectionState = StateOf<typeof CONNECTION_STATE>;
 
 /** What a connection needs of the listener that holds it. */
 export interface ConnectionHost {
@@ -104,21 +162,59 @@ export class Connection implements Stream {
    * Answers `syn`, a SYN from the ends of `ends` (seen from us: we are the source).
    * @param initialSequence unpredictable, 0 to 2^32 - 1.
    */
-  constructor(
+  static answer(
     host: ConnectionHost,
     service: StreamService,
     key: number,
     ends: TcpEnds,
     syn: TcpSegment,
     initialSequence: number,
+  ): Connection {
+    // RFC 7323 section 2.2: both sides scale, or none does.
+    const scaled = syn.windowShift !== NO_WINDOW_SHIFT;
+    const segmentSize = Math.max(DEFAULT_SEGMENT, Math.min(MAX_SEGMENT, syn.mss));
+    const receive = new ReceiveWindow(advance(syn.sequence, 1), scaled);
+    const send = new SendSequence(initialSequence, syn, segmentSize);
+    const connection = new Connection(host, service, key, ends, scaled, receive, syn.sequence, send);
+    connection.#transmitSyn();
+    connection.#settle();
+    return connection;
+  }
+
+  /**
+   * One that was saved goes on, or is reset when its service cannot. Guest and device must be there.
+   * @throws StateError when it is none.
+   */
+  static restore(
+    host: ConnectionHost,
+    service: StreamService,
+    key: number,
+    ends: TcpEnds,
+    state: ConnectionState,
+  ): Connection {
+    const { next, edge, scaled } = state.receive;
+    const receive = new ReceiveWindow(next, scaled, edge);
+    const send = SendSequence.restore(state.send);
+    const connection = new Connection(host, service, key, ends, scaled, receive, state.receiveInitial, send);
+    connection.#restore(state);
+    return connection;
+  }
+
+  private constructor(
+    host: ConnectionHost,
+    service: StreamService,
+    key: number,
+    ends: TcpEnds,
+    scaled: boolean,
+    receive: ReceiveWindow,
+    receiveInitial: number,
+    send: SendSequence,
   ) {
     this.#host = host;
     this.#segments = host.counters.segments;
     this.#service = service;
     this.key = key;
     this.lastUsed = this.#segments.received;
-    // RFC 7323 section 2.2: both sides scale, or none does.
-    const scaled = syn.windowShift !== NO_WINDOW_SHIFT;
     this.#header = {
       ...ends,
       sequence: 0,
@@ -128,13 +224,64 @@ export class Connection implements Stream {
       mss: MAX_SEGMENT,
       windowShift: scaled ? RECEIVE_SHIFT : NO_WINDOW_SHIFT,
     };
-    const segmentSize = Math.max(DEFAULT_SEGMENT, Math.min(MAX_SEGMENT, syn.mss));
-    this.#receiveInitial = syn.sequence;
-    this.#receive = new ReceiveWindow(advance(syn.sequence, 1), scaled);
-    this.#send = new SendSequence(initialSequence, syn, segmentSize);
+    this.#receive = receive;
+    this.#receiveInitial = receiveInitial;
+    this.#send = send;
     this.#timer = new LazyTimer(host.clock, () => this.#onTimer());
-    this.#transmitSyn();
-    this.#settle();
+  }
+
+  /** The state, unless the connection is over. */
+  save(): ConnectionState | undefined {
+    if (this.#state === "CLOSED") return undefined;
+    const header = this.#header;
+    return {
+      state: this.#state,
+      mac: header.destinationMac,
+      address: header.destination,
+      port: header.destinationPort,
+      servicePort: header.sourcePort,
+      ourAddress: header.source,
+      send: this.#send.save(),
+      receive: this.#receive.save(),
+      receiveInitial: this.#receiveInitial,
+      open: this.#open,
+      acknowledgement: this.#acknowledgement,
+      unacknowledged: this.#unacknowledged,
+      timeout: this.#timeout,
+      timer: this.#timer.left,
+      tries: this.#tries,
+      silentTries: this.#silentTries,
+      heard: this.#heard,
+      lastUsed: this.lastUsed,
+      handler: this.#handler?.save?.(),
+    };
+  }
+
+  #restore(state: ConnectionState): void {
+    this.#state = state.state;
+    this.#open = state.open;
+    this.#acknowledgement = state.acknowledgement;
+    this.#unacknowledged = state.unacknowledged;
+    this.#timeout = state.timeout;
+    this.#tries = state.tries;
+    this.#silentTries = state.silentTries;
+    this.#heard = state.heard;
+    this.lastUsed = state.lastUsed;
+    if (state.timer !== undefined) this.#timer.start(state.timer);
+    if (state.acknowledgement === "later") this.#host.acknowledgeLater(this);
+    // After that the service has no part in it any more.
+    if (state.state !== "ESTABLISHED" && state.state !== "CLOSE-WAIT") return;
+    try {
+      if (state.handler !== undefined) this.#handler = this.#service.restore?.(this, state.handler);
+    } catch (error) {
+      if (!(error instanceof StateError)) throw error;
+    }
+    if (this.#handler === undefined) this.abort();
+  }
+
+  /** Nothing is to be kept of it. */
+  get over(): boolean {
+    return this.#state === "CLOSED";
   }
 
   /** Bytes that wait for the guest. */

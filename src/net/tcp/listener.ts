@@ -1,8 +1,9 @@
+import { list } from "../../state/codec.ts";
 import { NETWORK } from "../addresses.ts";
 import type { Clock } from "../clock.ts";
 import { ETHERNET_HEADER, type Ipv4Packet } from "../packets.ts";
 import type { StreamService } from "../service.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { CONNECTION_STATE, Connection, type ConnectionHost, type ConnectionState } from "./connection.ts";
 import type { ConnectionCounters } from "./counters.ts";
 import {
   ACK,
@@ -25,6 +26,9 @@ export const MAX_CONNECTIONS = 256;
 export const ACKNOWLEDGEMENT_DELAY = 1;
 /** Most of what a new initial sequence number lies beyond the last one of the connection that it replaces. */
 const SEQUENCE_JUMP_MASK = 0x0fff_ffff;
+
+/** What is kept of a {@link TcpListener}. */
+export const CONNECTIONS_STATE = list(CONNECTION_STATE, MAX_CONNECTIONS);
 
 export interface TcpListenerOptions {
   readonly services: Iterable<StreamService>;
@@ -136,6 +140,29 @@ export class TcpListener implements ConnectionHost {
     return undefined;
   }
 
+  save(): ConnectionState[] {
+    return [...this.#connections.values()].flatMap((connection) => connection.save() ?? []);
+  }
+
+  /** Goes on with connections that were saved; one whose service is not there any more is answered with a reset. */
+  restore(states: readonly ConnectionState[]): void {
+    for (const state of states) {
+      const port = this.#ports.get(state.servicePort);
+      if (port === undefined) continue;
+      const key = connectionKey(port.index, state.address, state.port);
+      const ends = {
+        sourceMac: this.#mac,
+        destinationMac: state.mac,
+        source: state.ourAddress,
+        destination: state.address,
+        sourcePort: state.servicePort,
+        destinationPort: state.port,
+      };
+      const connection = Connection.restore(this, port.service, key, ends, state);
+      if (!connection.over) this.#connections.set(key, connection);
+    }
+  }
+
   /** Forgets every connection, without a word to the guest. */
   close(): void {
     for (const connection of this.#connections.values()) connection.release();
@@ -198,7 +225,7 @@ export class TcpListener implements ConnectionHost {
       sourcePort: segment.destinationPort,
       destinationPort: segment.sourcePort,
     };
-    this.#connections.set(key, new Connection(this, service, key, ends, segment, initialSequence));
+    this.#connections.set(key, Connection.answer(this, service, key, ends, segment, initialSequence));
   }
 
   /**

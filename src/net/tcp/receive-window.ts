@@ -1,3 +1,4 @@
+import { bool, record, type StateOf, u32 } from "../../state/codec.ts";
 import { advance, distance, MAX_SEGMENT, sequenceLength, type TcpSegment } from "./segment.ts";
 
 /**
@@ -9,6 +10,10 @@ export const RECEIVE_WINDOW = 256 * 1024;
 export const RECEIVE_SHIFT = 3;
 /** The largest number in the header's field, and the window that goes with SYN (never scaled: RFC 7323 section 2.2). */
 export const LARGEST_WINDOW_FIELD = 0xffff;
+
+/** What is kept of a {@link ReceiveWindow}. */
+export const RECEIVE_WINDOW_STATE = record({ next: u32, edge: u32, scaled: bool });
+export type ReceiveWindowState = StateOf<typeof RECEIVE_WINDOW_STATE>;
 
 /** Receive sequence space, RFC 9293 section 3.3.1: what is expected next, and how much the guest may send. */
 export class ReceiveWindow {
@@ -22,12 +27,17 @@ export class ReceiveWindow {
   /**
    * @param next the sequence number behind the guest's SYN.
    * @param scaled whether both sides scale windows.
+   * @param edge end of the window that the guest was told of.
    */
-  constructor(next: number, scaled: boolean) {
+  constructor(next: number, scaled: boolean, edge = advance(next, LARGEST_WINDOW_FIELD)) {
     this.next = next;
-    this.#edge = advance(next, LARGEST_WINDOW_FIELD);
+    this.#edge = edge;
     this.#shift = scaled ? RECEIVE_SHIFT : 0;
     this.#size = Math.min(RECEIVE_WINDOW, LARGEST_WINDOW_FIELD << this.#shift);
+  }
+
+  save(): ReceiveWindowState {
+    return { next: this.next, edge: this.#edge, scaled: this.#shift > 0 };
   }
 
   /** Bytes that the guest may still send, as far as it knows. A FIN may lie behind the edge. */

@@ -15,6 +15,13 @@ export class SendBuffer {
     return this.#length;
   }
 
+  /** A copy of all that is held. */
+  contents(): Uint8Array {
+    const contents = new Uint8Array(this.#length);
+    this.copy(0, this.#length, contents, 0);
+    return contents;
+  }
+
   /** Copies `source` behind what is there. */
   append(source: Uint8Array): void {
     const needed = this.#length + source.length;

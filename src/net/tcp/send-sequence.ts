@@ -1,5 +1,25 @@
-import { advance, distance, FIN, PSH, type TcpSegment } from "./segment.ts";
+import { bool, bytes, checked, record, StateError, type StateOf, u16, u32 } from "../../state/codec.ts";
+import { advance, distance, FIN, MAX_SEGMENT, MAX_WINDOW_SHIFT, PSH, type TcpSegment } from "./segment.ts";
 import { SendBuffer } from "./send-buffer.ts";
+
+/** Most that a connection may hold, whatever bound its service has. */
+const BUFFER_MOST = 16 * 1024 * 1024;
+
+/** What is kept of a {@link SendSequence}. */
+export const SEND_SEQUENCE_STATE = record({
+  unacknowledged: u32,
+  next: u32,
+  highest: u32,
+  window: u32,
+  largestWindow: u32,
+  windowSequence: u32,
+  windowAcknowledgement: u32,
+  shift: checked(u16, "shift of a window", (shift) => shift <= MAX_WINDOW_SHIFT),
+  segmentSize: checked(u16, "segment size", (size) => size > 0 && size <= MAX_SEGMENT),
+  finWanted: bool,
+  buffer: bytes(BUFFER_MOST),
+});
+export type SendSequenceState = StateOf<typeof SEND_SEQUENCE_STATE>;
 
 /** What {@link SendSequence.next} returns when nothing may be sent. */
 export const NOTHING = -1;
@@ -42,7 +62,11 @@ export class SendSequence {
    * @param syn the guest's SYN. Its window counts as it stands; those of later segments are shifted.
    * @param segmentSize most data bytes of one segment.
    */
-  constructor(initial: number, syn: TcpSegment, segmentSize: number) {
+  constructor(
+    initial: number,
+    syn: Pick<TcpSegment, "sequence" | "window" | "windowShift">,
+    segmentSize: number,
+  ) {
     this.#unacknowledged = initial;
     this.#highest = advance(initial, 1);
     this.#next = this.#highest;
@@ -51,6 +75,40 @@ export class SendSequence {
     this.#windowAcknowledgement = initial;
     this.#shift = Math.max(0, syn.windowShift);
     this.#segmentSize = segmentSize;
+  }
+
+  /** One that goes on. @throws StateError when its numbers contradict each other. */
+  static restore(state: SendSequenceState): SendSequence {
+    const { unacknowledged, next, highest, buffer, shift } = state;
+    const outstanding = distance(unacknowledged, highest);
+    // A FIN is one number more than there are bytes.
+    if (distance(unacknowledged, next) < 0 || distance(next, highest) < 0 || outstanding > buffer.length + 1)
+      throw new StateError("sequence numbers of a connection contradict each other");
+    const opening = { sequence: state.windowSequence, window: state.window, windowShift: shift };
+    const send = new SendSequence(unacknowledged, opening, state.segmentSize);
+    send.#next = next;
+    send.#highest = highest;
+    send.#largestWindow = state.largestWindow;
+    send.#windowAcknowledgement = state.windowAcknowledgement;
+    send.#finWanted = state.finWanted;
+    send.buffer.append(buffer);
+    return send;
+  }
+
+  save(): SendSequenceState {
+    return {
+      unacknowledged: this.#unacknowledged,
+      next: this.#next,
+      highest: this.#highest,
+      window: this.#window,
+      largestWindow: this.#largestWindow,
+      windowSequence: this.#windowSequence,
+      windowAcknowledgement: this.#windowAcknowledgement,
+      shift: this.#shift,
+      segmentSize: this.#segmentSize,
+      finWanted: this.#finWanted,
+      buffer: this.buffer.contents(),
+    };
   }
 
   get unacknowledged(): number {

@@ -22,6 +22,11 @@ export class LazyTimer {
     return this.#deadline !== 0;
   }
 
+  /** Milliseconds until the call that is to come. */
+  get left(): number | undefined {
+    return this.#deadline === 0 ? undefined : Math.max(0, this.#deadline - this.#clock.now());
+  }
+
   /** Calls back in so many milliseconds, and not when it was to before. */
   start(milliseconds: number): void {
     this.#deadline = this.#clock.now() + milliseconds;

@@ -32,6 +32,15 @@ export class ByteQueue {
     return true;
   }
 
+  /** A copy of all that waits. */
+  copy(): Uint8Array {
+    const copy = new Uint8Array(this.#length);
+    const first = this.peek(this.#length);
+    copy.set(first);
+    copy.set(this.#ring.subarray(0, this.#length - first.length), first.length);
+    return copy;
+  }
+
   /** The oldest bytes, as many as lie together and at most `most`: a window, valid until the next change. */
   peek(most: number): Uint8Array {
     const count = Math.min(most, this.#length, this.#ring.length - this.#start);

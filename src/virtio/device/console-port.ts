@@ -1,3 +1,4 @@
+import { bool, bytes, count, record, type StateOf, u32 } from "../../state/codec.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { takeChains } from "./take-chains.ts";
@@ -6,6 +7,20 @@ import { takeChains } from "./take-chains.ts";
 export const CONSOLE_OUTPUT_MAX = 64 * 4096;
 /** Most bytes of input that wait for the driver in one port. */
 export const CONSOLE_INPUT_BOUND = 1024 * 1024;
+
+/** What is kept of a port. */
+export const CONSOLE_PORT_STATE = record({
+  open: bool,
+  added: bool,
+  answered: bool,
+  ready: bool,
+  kicksWanted: bool,
+  mostBuffers: u32,
+  refused: count,
+  truncated: count,
+  input: bytes(CONSOLE_INPUT_BOUND),
+});
+export type ConsolePortState = StateOf<typeof CONSOLE_PORT_STATE>;
 
 /** Which port of a console device, and what it is for. */
 export interface ConsolePortOptions {
@@ -99,6 +114,24 @@ export class Port implements ConsolePort {
     if (open === this.open) return;
     this.open = open;
     for (const callback of [...this.#openChange]) callback(open);
+  }
+
+  save(): ConsolePortState {
+    const { open, added, answered, ready, refused, truncated } = this;
+    return {
+      ...{ open, added, answered, ready, refused, truncated },
+      kicksWanted: this.#kicksWanted,
+      mostBuffers: this.#mostBuffers,
+      input: this.#input.copy(),
+    };
+  }
+
+  restore(state: ConsolePortState): void {
+    const { kicksWanted, mostBuffers, input, ...fields } = state;
+    Object.assign(this, fields);
+    this.#kicksWanted = kicksWanted;
+    this.#mostBuffers = mostBuffers;
+    this.#input.push(input);
   }
 
   /** Forgets what the driver said; input that waits goes on waiting. */

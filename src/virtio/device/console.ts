@@ -1,8 +1,9 @@
+import { count, list, record, StateError, type StateOf, u16 } from "../../state/codec.ts";
 import { VIRTIO_ID_CONSOLE } from "../defs.ts";
 import type { DescriptorChain, Virtqueue } from "../queue/virtqueue.ts";
 import type { DeviceContext, VirtioDevice } from "../types.ts";
 import type { ConsolePort, ConsolePortOptions } from "./console-port.ts";
-import { Port } from "./console-port.ts";
+import { CONSOLE_PORT_STATE, Port } from "./console-port.ts";
 import { featureMask, hasFeature } from "./feature-bits.ts";
 import { takeChains } from "./take-chains.ts";
 
@@ -36,6 +37,21 @@ const CONFIG_SIZE = 8;
 const RECEIVE_QUEUE_SIZE = 32;
 const TRANSMIT_QUEUE_SIZE = 64;
 const CONTROL_QUEUE_SIZE = 32;
+
+/** More ports than the device has. */
+const PORTS_MOST = 16;
+/** At most one of each kind waits for each port. */
+const MESSAGES_MOST = 8 * PORTS_MOST;
+
+/** What is kept of a {@link ConsoleDevice}. */
+export const CONSOLE_STATE = record({
+  columns: u16,
+  rows: u16,
+  ports: list(CONSOLE_PORT_STATE, PORTS_MOST),
+  pending: list(record({ port: u16, event: u16 }), MESSAGES_MOST),
+  malformed: count,
+});
+export type ConsoleState = StateOf<typeof CONSOLE_STATE>;
 
 /** Options of {@link ConsoleDevice}. */
 export interface ConsoleDeviceOptions {
@@ -127,10 +143,41 @@ export class ConsoleDevice implements VirtioDevice {
   /** Nothing can be written: VIRTIO_CONSOLE_F_EMERG_WRITE is not offered. */
   writeConfig(_offset: number, _size: number, _value: number): void {}
 
-  activate(context: DeviceContext): void {
+  /** Nothing is kept of {@link quiesce}: it has come to its end when a machine is saved. */
+  save(): ConsoleState {
+    return {
+      columns: this.#config.getUint16(CONFIG_COLS, true),
+      rows: this.#config.getUint16(CONFIG_ROWS, true),
+      ports: this.#ports.map((port) => port.save()),
+      pending: this.#pending.map(({ port, event }) => ({ port: port.id, event })),
+      malformed: this.#malformed,
+    };
+  }
+
+  /** @throws StateError when there are other ports, or a message is none of the device's. */
+  restore(state: ConsoleState, context: DeviceContext | undefined): void {
+    if (state.ports.length !== this.#ports.length) throw new StateError("the console has other ports");
+    this.#config.setUint16(CONFIG_COLS, state.columns, true);
+    this.#config.setUint16(CONFIG_ROWS, state.rows, true);
+    for (const [id, port] of state.ports.entries()) this.#ports[id]?.restore(port);
+    this.#pending = state.pending.map(({ port: id, event }) => {
+      const port = this.#ports[id];
+      if (port === undefined || event > VIRTIO_CONSOLE_PORT_NAME)
+        throw new StateError("a message of the console is unknown");
+      return { port, event };
+    });
+    this.#malformed = state.malformed;
+    if (context !== undefined) this.#negotiated(context);
+  }
+
+  #negotiated(context: DeviceContext): void {
     this.#context = context;
     this.#multiport = hasFeature(context.features, VIRTIO_CONSOLE_F_MULTIPORT);
     this.#sized = hasFeature(context.features, VIRTIO_CONSOLE_F_SIZE);
+  }
+
+  activate(context: DeviceContext): void {
+    this.#negotiated(context);
     for (const port of this.#owed.splice(0)) this.#add(port);
     context.run(this.#fillAll);
   }

@@ -33,6 +33,11 @@ export class FrameQueue {
     return true;
   }
 
+  /** Copies of all frames, oldest first. */
+  copies(): Uint8Array[] {
+    return this.#frames.slice(this.#head).map((frame) => frame.slice());
+  }
+
   /** The oldest frame, still waiting. */
   peek(): Uint8Array | undefined {
     return this.#frames[this.#head];

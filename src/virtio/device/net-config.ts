@@ -26,6 +26,11 @@ export class NetConfig {
     return this.#fields.getUint8(offset);
   }
 
+  /** The address that the driver finds now. */
+  get mac(): Uint8Array {
+    return new Uint8Array(this.#fields.buffer.slice(CONFIG_MAC, CONFIG_MAC + ETH_ALEN));
+  }
+
   get linkUp(): boolean {
     return this.#fields.getUint16(CONFIG_STATUS, true) === VIRTIO_NET_S_LINK_UP;
   }

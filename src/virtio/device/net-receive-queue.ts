@@ -13,7 +13,7 @@ export class ReceiveQueue {
   readonly #counts: NetCounts;
   readonly #mergeable: boolean;
   /** Whether the driver was asked to notify of receive buffers: only while frames wait for them. */
-  #kicks = true;
+  #kicks: boolean;
   /**
    * What all buffers together hold, once a frame was found too long for all of them; until one is used the driver can
    * add none, so that longer frames need not try again.
@@ -22,8 +22,9 @@ export class ReceiveQueue {
   /** All zero but num_buffers: no checksum and no segmentation offload (NET-RX-06, NET-RX-12). */
   readonly #header = new Uint8Array(VIRTIO_NET_HDR_SIZE);
 
-  constructor(queue: Virtqueue, mergeable: boolean, counts: NetCounts) {
+  constructor(queue: Virtqueue, mergeable: boolean, counts: NetCounts, kicks: boolean) {
     this.queue = queue;
+    this.#kicks = kicks;
     this.#mergeable = mergeable;
     this.#counts = counts;
   }

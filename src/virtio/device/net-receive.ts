@@ -38,11 +38,28 @@ export class NetReceiver {
   }
 
   activate(context: DeviceContext): void {
+    this.#begin(context, true);
+    context.run(this.flush);
+  }
+
+  /** Copies of the frames that wait, oldest first. */
+  save(): Uint8Array[] {
+    return this.#waiting.copies();
+  }
+
+  restore(frames: readonly Uint8Array[], unusable: number, context: DeviceContext | undefined): void {
+    for (const frame of frames) this.#waiting.push(frame);
+    this.#unusableBefore = unusable;
+    if (context === undefined) return;
+    // The driver is asked to notify of buffers as long as frames wait for them.
+    this.#begin(context, this.#waiting.length > 0);
+  }
+
+  #begin(context: DeviceContext, kicks: boolean): void {
     this.#context = context;
     const queue = context.queues[NET_RECEIVE_QUEUE];
     const mergeable = hasFeature(context.features, VIRTIO_NET_F_MRG_RXBUF);
-    if (queue !== undefined) this.#queue = new ReceiveQueue(queue, mergeable, this.#counts);
-    context.run(this.flush);
+    if (queue !== undefined) this.#queue = new ReceiveQueue(queue, mergeable, this.#counts, kicks);
   }
 
   reset(): void {

@@ -1,10 +1,11 @@
+import { bool, bytes, count, fixedBytes, list, record, type StateOf } from "../../state/codec.ts";
 import { VIRTIO_ID_NET } from "../defs.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { DeviceContext, VirtioDevice } from "../types.ts";
 import { featureMask, hasFeature } from "./feature-bits.ts";
 import { NetConfig } from "./net-config.ts";
 import { NetControl } from "./net-control.ts";
-import { NetCounts } from "./net-counts.ts";
+import { NET_COUNTS_STATE, NetCounts } from "./net-counts.ts";
 import {
   ETH_ALEN,
   ETH_HLEN,
@@ -28,6 +29,19 @@ const MTU_MIN = 68;
 const MTU_MAX = 65535;
 const RX_QUEUE_BOUND = 4096;
 const RX_QUEUE_BYTES = 8 * 1024 * 1024;
+
+/** Longest frame with its virtio header: what any segmentation offload makes, and more. */
+const FRAME_MOST = 128 * 1024;
+
+/** What is kept of a {@link NetDevice}. */
+export const NET_STATE = record({
+  mac: fixedBytes(ETH_ALEN),
+  linkUp: bool,
+  waiting: list(bytes(FRAME_MOST), RX_QUEUE_BOUND),
+  unusableBuffers: count,
+  counts: NET_COUNTS_STATE,
+});
+export type NetState = StateOf<typeof NET_STATE>;
 
 /** Options of {@link NetDevice}. */
 export interface NetDeviceOptions {
@@ -122,6 +136,25 @@ export class NetDevice implements VirtioDevice {
 
   /** All fields are read-only for the driver (virtio 1.2 section 5.1.4). */
   writeConfig(_offset: number, _size: number, _value: number): void {}
+
+  save(): NetState {
+    return {
+      mac: this.#config.mac,
+      linkUp: this.linkUp,
+      waiting: this.#receiver.save(),
+      unusableBuffers: this.unusableBuffers,
+      counts: this.net.save(),
+    };
+  }
+
+  restore(state: NetState, context: DeviceContext | undefined): void {
+    this.#config.setMac(state.mac);
+    this.#config.linkUp = state.linkUp;
+    this.net.restore(state.counts);
+    this.#receiver.restore(state.waiting, state.unusableBuffers, context);
+    this.#context = context;
+    if (context !== undefined) context.counters.net = this.net;
+  }
 
   activate(context: DeviceContext): void {
     this.#context = context;

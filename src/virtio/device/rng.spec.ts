@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VIRTIO_CONFIG_S_NEEDS_RESET, VIRTIO_ID_RNG, VIRTIO_MMIO_DEVICE_ID } from "../defs.ts";
-import { RNG_REQUEST_MAX, RNG_REQUEST_QUEUE, RngDevice } from "./rng.ts";
+import { RNG_REQUEST_MAX, RNG_REQUEST_QUEUE, RNG_SEED_SIZE, RngDevice } from "./rng.ts";
 import { specMachine } from "./testing/spec-machine.ts";
 
 /** A device whose "random" bytes count up from 1 over all requests, so that each byte shows where it came from. */
@@ -28,12 +28,12 @@ function started() {
 }
 
 describe("RngDevice", () => {
-  it("RNG-03: has one queue, no features and no configuration", () => {
+  it("RNG-03: has one queue, and a seed that is zero as long as the machine was not restored", () => {
     const { driver, device } = rngMachine();
     expect(driver.read32(VIRTIO_MMIO_DEVICE_ID)).toBe(VIRTIO_ID_RNG);
     expect([driver.queueMaximum(0), driver.queueMaximum(1)]).toEqual([16, 0]);
-    expect([device.name, device.features, device.configSize]).toEqual(["rng", 0n, 0]);
-    expect([...driver.config(0, 4)]).toEqual([0, 0, 0, 0]);
+    expect([device.name, device.features, device.configSize]).toEqual(["rng", 0n, RNG_SEED_SIZE]);
+    expect([...driver.config(0, RNG_SEED_SIZE)]).toEqual(new Array(RNG_SEED_SIZE).fill(0));
   });
 
   it("RNG-01, RNG-02: fills the buffer, and the used length is the number of bytes written", () => {

@@ -1,3 +1,4 @@
+import { bool, bytes, list, record, type StateOf, u16, u32 } from "../../state/codec.ts";
 import {
   VIRTQ_AVAIL_ALIGN,
   VIRTQ_AVAIL_ELEMENT_SIZE,
@@ -38,6 +39,18 @@ export interface VirtqueueOptions {
 }
 
 const NOT_TRACED: Traced = { trace: undefined };
+/** What a queue remembers beside the rings themselves, which are in guest memory. */
+export const VIRTQUEUE_STATE = record({
+  nextAvail: u16,
+  nextUsed: u16,
+  pushed: u32,
+  notificationsWanted: bool,
+  /** Heads popped and not pushed. */
+  inFlight: list(u16, VIRTQ_MAX_SIZE),
+  /** Head popped from each ring slot, two bytes each, little-endian. */
+  poppedHeads: bytes(2 * VIRTQ_MAX_SIZE),
+});
+export type VirtqueueState = StateOf<typeof VIRTQUEUE_STATE>;
 
 /** Bytes of each part of a split virtqueue of `size` descriptors, virtio 1.2 section 2.7. */
 export function virtqueuePartSizes(size: number): {
@@ -94,8 +107,16 @@ export class Virtqueue {
   /** Head popped from each ring slot, for {@link undoPop}: the driver may have rewritten the slot since. */
   readonly #poppedHeads: Uint16Array;
 
-  /** @throws VirtqueueError when the size, an alignment or a range is illegal. */
-  constructor(memory: GuestMemory, layout: VirtqueueLayout, options: VirtqueueOptions) {
+  /**
+   * @param state of a queue that goes on; without one it begins anew.
+   * @throws VirtqueueError when the size, an alignment or a range is illegal, or a chain of the state is.
+   */
+  constructor(
+    memory: GuestMemory,
+    layout: VirtqueueLayout,
+    options: VirtqueueOptions,
+    state?: VirtqueueState,
+  ) {
     const { size, descriptorTable, availableRing, usedRing } = layout;
     if (!Number.isInteger(size) || size < 1 || size > VIRTQ_MAX_SIZE || (size & (size - 1)) !== 0) {
       throw new VirtqueueError("queue size");
@@ -131,9 +152,55 @@ export class Virtqueue {
     this.#inFlight = new Uint8Array(size);
     this.#poppedHeads = new Uint16Array(size);
 
+    if (state !== undefined) {
+      this.#restore(state);
+      return;
+    }
     // With EVENT_IDX the flags are 0 for good (2.7.10.1); without it 0 means that notifications are wanted.
     memory.writeU16(this.#usedFlags, 0);
     if (this.#eventIndex) memory.writeU16(this.#availEvent, 0);
+  }
+
+  save(): VirtqueueState {
+    const poppedHeads = new Uint8Array(2 * this.size);
+    const view = new DataView(poppedHeads.buffer);
+    this.#poppedHeads.forEach((head, slot) => {
+      view.setUint16(2 * slot, head, true);
+    });
+    return {
+      nextAvail: this.#nextAvail,
+      nextUsed: this.#nextUsed,
+      pushed: this.#pushed,
+      notificationsWanted: this.#notificationsWanted,
+      inFlight: this.#chains.flatMap((_, head) => (this.#inFlight[head] === 1 ? [head] : [])),
+      poppedHeads,
+    };
+  }
+
+  #restore(state: VirtqueueState): void {
+    if (state.poppedHeads.length !== 2 * this.size) throw new VirtqueueError("queue size");
+    this.#nextAvail = state.nextAvail;
+    this.#nextUsed = state.nextUsed;
+    this.#pushed = state.pushed;
+    this.#notificationsWanted = state.notificationsWanted;
+    const view = new DataView(state.poppedHeads.buffer, state.poppedHeads.byteOffset);
+    for (let slot = 0; slot < this.size; slot++) {
+      const head = view.getUint16(2 * slot, true);
+      if (head >= this.size) throw new VirtqueueError("head index out of range");
+      this.#poppedHeads[slot] = head;
+    }
+    for (const head of state.inFlight) {
+      if (head >= this.size) throw new VirtqueueError("head index out of range");
+      const chain = new DescriptorChain(this.#memory, head);
+      chain.parse(this.#table, this.size, this.#indirect);
+      this.#chains[head] = chain;
+      this.#inFlight[head] = 1;
+    }
+  }
+
+  /** The chain that was popped with this head and not yet pushed: a device that keeps chains finds them again by it. */
+  chainInFlight(head: number): DescriptorChain | undefined {
+    return this.#inFlight[head] === 1 ? this.#chains[head] : undefined;
   }
 
   /**

@@ -1,4 +1,12 @@
+import { bytes, record, type StateOf, u32 } from "../../state/codec.ts";
 import type { VirtioDevice } from "../types.ts";
+
+/** Largest configuration space: what a window or a structure has room for. */
+const CONFIG_MOST = 4096;
+
+/** The generation, and the configuration as it stood when that was looked at last. */
+export const CONFIG_SPACE_STATE = record({ generation: u32, seen: bytes(CONFIG_MOST) });
+export type ConfigSpaceState = StateOf<typeof CONFIG_SPACE_STATE>;
 
 /**
  * Configuration space as a driver sees it, with ConfigGeneration. A device may change its configuration at any
@@ -41,6 +49,16 @@ export class ConfigSpace {
   changed(): void {
     this.#look();
     this.#advance();
+  }
+
+  save(): ConfigSpaceState {
+    return { generation: this.#generation, seen: this.#seen.slice() };
+  }
+
+  /** What the device has changed meanwhile is found at the next look. */
+  restore(state: ConfigSpaceState): void {
+    this.#generation = state.generation;
+    this.#seen.set(state.seen.subarray(0, this.#seen.length));
   }
 
   #advance(): void {

@@ -1,11 +1,12 @@
 import type { DeviceCounters } from "../../metrics/counters.ts";
+import { bool, list, optional, record, StateError, type StateOf, tally, u8 } from "../../state/codec.ts";
 import {
   VIRTIO_CONFIG_S_DRIVER_OK,
   VIRTIO_CONFIG_S_FAILED,
   VIRTIO_CONFIG_S_FEATURES_OK,
   VIRTIO_CONFIG_S_NEEDS_RESET,
 } from "../defs.ts";
-import { Virtqueue, VirtqueueError } from "../queue/virtqueue.ts";
+import { VIRTQUEUE_STATE, Virtqueue, VirtqueueError, type VirtqueueState } from "../queue/virtqueue.ts";
 import {
   type DeviceContext,
   type GuestMemory,
@@ -13,9 +14,9 @@ import {
   type LogSink,
   type VirtioDevice,
 } from "../types.ts";
-import { ConfigSpace } from "./config-space.ts";
-import { Features } from "./features.ts";
-import { type QueueAddressField, QueueConfig } from "./queue-config.ts";
+import { CONFIG_SPACE_STATE, ConfigSpace } from "./config-space.ts";
+import { FEATURES_STATE, Features } from "./features.ts";
+import { QUEUE_CONFIG_STATE, type QueueAddressField, QueueConfig } from "./queue-config.ts";
 import {
   DRIVER_BITS,
   refusedTransition,
@@ -42,6 +43,24 @@ export interface VirtioCoreOptions {
   /** Called at the end of a reset, when Status reads 0 again. */
   readonly onReset: () => void;
 }
+
+/** More queues than any device has. */
+const QUEUES_MOST = 64;
+
+/** What is kept of a {@link VirtioCore}. */
+export const CORE_STATE = record({
+  status: u8,
+  running: bool,
+  resetRequested: bool,
+  features: FEATURES_STATE,
+  config: CONFIG_SPACE_STATE,
+  queues: list(record({ config: QUEUE_CONFIG_STATE, live: optional(VIRTQUEUE_STATE) }), QUEUES_MOST),
+  ignored: tally,
+});
+export type CoreState = StateOf<typeof CORE_STATE>;
+
+/** Gives a device its state back; with its context when the driver had it activated. */
+export type RestoreDevice = (context: DeviceContext | undefined) => void;
 
 /**
  * What every virtio transport has in common: device status, features, queue configuration, activation,
@@ -216,16 +235,8 @@ export class VirtioCore {
     const features = this.#features;
     this.#running = true;
     this.guard(() => {
-      const { eventIndex, indirect } = features;
       this.#live = this.#queues.map((queue, index) =>
-        queue.ready
-          ? new Virtqueue(this.#memory, queue.layout(), {
-              eventIndex,
-              indirect,
-              index,
-              traced: this.counters,
-            })
-          : undefined,
+        queue.ready ? this.#virtqueue(index, queue) : undefined,
       );
       this.#context = new Context(this, this.#live, features.accepted, this.counters);
       this.device.activate(this.#context);
@@ -236,6 +247,13 @@ export class VirtioCore {
         if (queue !== undefined && queue.available() > 0) this.device.notify(index);
       }
     });
+  }
+
+  /** @param state of a queue that goes on; without one it begins anew. */
+  #virtqueue(index: number, queue: QueueConfig, state?: VirtqueueState): Virtqueue {
+    const { eventIndex, indirect } = this.#features;
+    const options = { eventIndex, indirect, index, traced: this.counters };
+    return new Virtqueue(this.#memory, queue.layout(), options, state);
   }
 
   /** Available buffer notification of a queue, whatever register it came by. */
@@ -334,6 +352,59 @@ export class VirtioCore {
       done = this.device.quiesce();
     });
     return done;
+  }
+
+  // Keeping the state.
+
+  save(): CoreState {
+    return {
+      status: this.#status,
+      running: this.#running,
+      resetRequested: this.#resetRequested,
+      features: this.#features.save(),
+      config: this.#config.save(),
+      queues: this.#queues.map((config, index) => ({
+        config: config.save(),
+        // A retired queue has nothing that is worth keeping.
+        live: this.#running ? this.#live[index]?.save() : undefined,
+      })),
+      ignored: { ...this.ignored },
+    };
+  }
+
+  /**
+   * Takes a state over, with guest memory in place already. The core must be as it was made.
+   * @throws StateError when the state is none that a core can be in.
+   */
+  restore(state: CoreState, device: RestoreDevice): void {
+    const activated = (state.status & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
+    if (state.queues.length !== this.#queues.length) throw new StateError("the device has other queues");
+    if (state.running && (!activated || (state.status & VIRTIO_CONFIG_S_FAILED) !== 0))
+      throw new StateError("the device runs without DRIVER_OK");
+    this.#status = state.status;
+    this.#resetRequested = state.resetRequested;
+    this.#features.restore(state.features);
+    if (activated && this.#features.refused() !== undefined)
+      throw new StateError("the device has features that it never offered");
+    this.#config.restore(state.config);
+    for (const [index, { config }] of state.queues.entries()) this.#queues[index]?.restore(config);
+    Object.assign(this.ignored, state.ignored);
+    if (state.running) this.#resume(state);
+    device(this.#context);
+  }
+
+  #resume(state: CoreState): void {
+    try {
+      this.#live = this.#queues.map((queue, index) => {
+        const live = state.queues[index]?.live;
+        return queue.ready && live ? this.#virtqueue(index, queue, live) : undefined;
+      });
+    } catch (error) {
+      if (error instanceof VirtqueueError) throw new StateError(`a queue is broken: ${error.reason}`);
+      throw error;
+    }
+    this.#context = new Context(this, this.#live, this.#features.accepted, this.counters);
+    this.#running = true;
   }
 
   // Notifications to the driver, for the context.

@@ -1,4 +1,9 @@
+import { bool, record, type StateOf, u32 } from "../../state/codec.ts";
 import { VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC } from "../defs.ts";
+
+/** What was accepted. */
+export const FEATURES_STATE = record({ low: u32, high: u32, beyond: bool });
+export type FeaturesState = StateOf<typeof FEATURES_STATE>;
 
 const bit = (number: number): bigint => 1n << BigInt(number);
 const INDIRECT = bit(VIRTIO_RING_F_INDIRECT_DESC);
@@ -60,6 +65,15 @@ export class Features {
     }
     // There is no legacy interface here (virtio 1.2 section 6.2).
     return (this.accepted & VERSION_1) === 0n ? "features: VERSION_1 missing" : undefined;
+  }
+
+  save(): FeaturesState {
+    return { low: this.acceptedWord(0), high: this.acceptedWord(1), beyond: this.#acceptedBeyond };
+  }
+
+  restore(state: FeaturesState): void {
+    this.#accepted.set([state.low, state.high]);
+    this.#acceptedBeyond = state.beyond;
   }
 
   reset(): void {

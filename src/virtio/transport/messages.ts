@@ -1,5 +1,19 @@
 import type { DeviceCounters } from "../../metrics/counters.ts";
+import { bool, list, record, StateError, type StateOf, u32 } from "../../state/codec.ts";
 import type { MessagePort } from "../types.ts";
+
+/** More vectors than any device has. */
+const VECTORS_MOST = 256;
+
+/** What is kept of {@link MessageVectors}. */
+export const MESSAGES_STATE = record({
+  held: bool,
+  vectors: list(
+    record({ addressLow: u32, addressHigh: u32, data: u32, programmed: bool, masked: bool, pending: bool }),
+    VECTORS_MOST,
+  ),
+});
+export type MessagesState = StateOf<typeof MESSAGES_STATE>;
 
 /**
  * The messages of one device and who may send them: for each vector address and data, a mask and a pending bit. What
@@ -105,6 +119,34 @@ export class MessageVectors {
     this.#masked.fill(this.#maskedAtReset);
     this.#pending.fill(0);
     this.#held = false;
+  }
+
+  save(): MessagesState {
+    return {
+      held: this.#held,
+      vectors: Array.from({ length: this.count }, (_, vector) => ({
+        addressLow: this.addressLow(vector),
+        addressHigh: this.addressHigh(vector),
+        data: this.data(vector),
+        programmed: this.#programmed[vector] === 1,
+        masked: this.isMasked(vector),
+        pending: this.isPending(vector),
+      })),
+    };
+  }
+
+  /** Sends nothing: what is owed stays owed. @throws StateError when there are other vectors. */
+  restore(state: MessagesState): void {
+    if (state.vectors.length !== this.count) throw new StateError("the device has other vectors");
+    this.#held = state.held;
+    for (const [vector, message] of state.vectors.entries()) {
+      this.#addressLow[vector] = message.addressLow;
+      this.#addressHigh[vector] = message.addressHigh;
+      this.#data[vector] = message.data;
+      this.#programmed[vector] = message.programmed ? 1 : 0;
+      this.#masked[vector] = message.masked ? 1 : 0;
+      this.#pending[vector] = message.pending ? 1 : 0;
+    }
   }
 
   /** Sends what is owed, when it may be sent. */

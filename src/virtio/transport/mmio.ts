@@ -1,5 +1,6 @@
 import type { DeviceMetrics, DoorbellMode, InterruptMode } from "../../metrics/counters.ts";
-import { DeviceCounters } from "../../metrics/counters.ts";
+import { COUNTERS_STATE, DeviceCounters } from "../../metrics/counters.ts";
+import { bool, oneOf, optional, record, type StateOf, u8, u32 } from "../../state/codec.ts";
 import {
   VIRTIO_CONFIG_S_DRIVER_OK,
   VIRTIO_MMIO_CONFIG,
@@ -51,9 +52,9 @@ import {
 } from "../defs.ts";
 import type { GuestMemory, InterruptLine, LogSink, MessagePort, VirtioDevice } from "../types.ts";
 import type { BusDevice } from "./bus.ts";
-import { type InterruptSink, VirtioCore } from "./core.ts";
+import { CORE_STATE, type InterruptSink, type RestoreDevice, VirtioCore } from "./core.ts";
 import { deviceMetrics } from "./device-metrics.ts";
-import { MsiTable } from "./msi.ts";
+import { MSI_STATE, MsiTable } from "./msi.ts";
 import {
   MMIO_REGISTER_NAMES,
   misuse,
@@ -69,6 +70,23 @@ export interface MmioOffer {
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
 }
+
+const OFFER_STATE = record({ interrupts: oneOf("wired", "msi"), doorbell: oneOf("shared", "per-queue") });
+
+/** What is kept of a {@link MmioTransport}. */
+export const MMIO_STATE = record({
+  core: CORE_STATE,
+  counters: COUNTERS_STATE,
+  msi: MSI_STATE,
+  offered: OFFER_STATE,
+  nextOffer: optional(OFFER_STATE),
+  msiEnabled: bool,
+  interruptStatus: u8,
+  deviceFeaturesSel: u32,
+  driverFeaturesSel: u32,
+  queueSel: u32,
+});
+export type MmioState = StateOf<typeof MMIO_STATE>;
 
 /** Options of {@link MmioTransport}. */
 export interface MmioTransportOptions extends MmioOffer {
@@ -215,6 +233,37 @@ export class MmioTransport implements BusDevice {
   withdraw(): void {
     this.#nextOffer = undefined;
     this.#core.withdrawReset();
+  }
+
+  // Keeping the state.
+
+  save(): MmioState {
+    return {
+      core: this.#core.save(),
+      counters: this.counters.save(),
+      msi: this.#msi.save(),
+      offered: this.#offered,
+      nextOffer: this.#nextOffer,
+      msiEnabled: this.#msiEnabled,
+      interruptStatus: this.#interruptStatus,
+      deviceFeaturesSel: this.#deviceFeaturesSel,
+      driverFeaturesSel: this.#driverFeaturesSel,
+      queueSel: this.#queueSel,
+    };
+  }
+
+  /** Takes a state over; see {@link VirtioCore.restore}. The level of the line is the CPU's to restore. */
+  restore(state: MmioState, device: RestoreDevice): void {
+    this.#offered = state.offered;
+    this.#nextOffer = state.nextOffer;
+    this.#msiEnabled = state.msiEnabled;
+    this.#interruptStatus = state.interruptStatus;
+    this.#deviceFeaturesSel = state.deviceFeaturesSel;
+    this.#driverFeaturesSel = state.driverFeaturesSel;
+    this.#queueSel = state.queueSel;
+    this.counters.restore(state.counters);
+    this.#msi.restore(state.msi);
+    this.#core.restore(state.core, device);
   }
 
   #afterReset(): void {

@@ -1,4 +1,5 @@
 import type { DeviceCounters } from "../../metrics/counters.ts";
+import { record, type StateOf, u32 } from "../../state/codec.ts";
 import {
   VIRTIO_MMIO_MSI_COMMAND_ARGUMENT_MASK,
   VIRTIO_MMIO_MSI_COMMAND_MASK,
@@ -7,7 +8,7 @@ import {
   VIRTIO_MMIO_MSI_COMMAND_UPDATE,
 } from "../defs.ts";
 import type { MessagePort } from "../types.ts";
-import { MessageVectors } from "./messages.ts";
+import { MESSAGES_STATE, MessageVectors } from "./messages.ts";
 
 /** The message that a driver writes register by register; an UPDATE command takes it over as a whole. */
 export interface StagedMessage {
@@ -15,6 +16,13 @@ export interface StagedMessage {
   addressHigh: number;
   data: number;
 }
+
+/** What is kept of a {@link MsiTable}. */
+export const MSI_STATE = record({
+  staged: record({ addressLow: u32, addressHigh: u32, data: u32 }),
+  messages: MESSAGES_STATE,
+});
+export type MsiState = StateOf<typeof MSI_STATE>;
 
 /**
  * The vectors of one device: a message, a mask and a pending bit for each (docs/virtio-mmio-v3.md, V3-MSI-*).
@@ -67,6 +75,15 @@ export class MsiTable {
 
   isPending(vector: number): boolean {
     return this.#messages.isPending(vector);
+  }
+
+  save(): MsiState {
+    return { staged: { ...this.staged }, messages: this.#messages.save() };
+  }
+
+  restore(state: MsiState): void {
+    Object.assign(this.staged, state.staged);
+    this.#messages.restore(state.messages);
   }
 
   /** Clears every message, mask and pending bit, and what was staged. */

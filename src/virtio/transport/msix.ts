@@ -1,6 +1,7 @@
 import type { DeviceCounters } from "../../metrics/counters.ts";
+import { record, type StateOf, u16 } from "../../state/codec.ts";
 import type { MessagePort } from "../types.ts";
-import { MessageVectors } from "./messages.ts";
+import { MESSAGES_STATE, MessageVectors } from "./messages.ts";
 import {
   PCI_MSIX_ENTRY_CTRL_MASKBIT,
   PCI_MSIX_ENTRY_DATA,
@@ -11,6 +12,10 @@ import {
   PCI_MSIX_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_MASKALL,
 } from "./pci-defs.ts";
+
+/** What is kept of a {@link MsixTable}. */
+export const MSIX_STATE = record({ control: u16, messages: MESSAGES_STATE });
+export type MsixState = StateOf<typeof MSIX_STATE>;
 
 /**
  * MSI-X as PCI 3.0 section 6.8.2 has it: a table in memory that the driver writes, a mask for each vector and one for
@@ -52,6 +57,15 @@ export class MsixTable {
   /** See {@link MessageVectors.clearPending}. */
   clearPending(): void {
     this.#vectors.clearPending();
+  }
+
+  save(): MsixState {
+    return { control: this.#control, messages: this.#vectors.save() };
+  }
+
+  restore(state: MsixState): void {
+    this.#control = state.control;
+    this.#vectors.restore(state.messages);
   }
 
   /** Whether the 32 bits at an offset of the table are of an entry. */

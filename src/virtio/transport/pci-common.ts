@@ -1,3 +1,4 @@
+import { list, record, StateError, type StateOf, u16, u32 } from "../../state/codec.ts";
 import { VIRTIO_CONFIG_S_DRIVER_OK, VIRTQ_MAX_SIZE } from "../defs.ts";
 import type { VirtioCore } from "./core.ts";
 import {
@@ -36,6 +37,19 @@ const ADDRESSES: ReadonlyMap<number, QueueAddressField> = new Map([
   [VIRTIO_PCI_COMMON_Q_USEDHI, "deviceHigh"],
 ]);
 
+/** More queues than any device has. */
+const QUEUES_MOST = 64;
+
+/** What is kept of {@link PciCommon}. */
+export const PCI_COMMON_STATE = record({
+  deviceFeatureSelect: u32,
+  driverFeatureSelect: u32,
+  queueSelect: u16,
+  configVector: u16,
+  queueVectors: list(u16, QUEUES_MOST),
+});
+export type PciCommonState = StateOf<typeof PCI_COMMON_STATE>;
+
 /**
  * The common configuration structure (virtio 1.2 section 4.1.4.3): what is selected, which vector each event is mapped
  * to, and the way to the core for everything else. Offsets are from its own start.
@@ -63,6 +77,27 @@ export class PciCommon {
   /** What used buffers of a queue are mapped to. */
   queueVector(index: number): number {
     return this.#queueVectors[index] ?? VIRTIO_MSI_NO_VECTOR;
+  }
+
+  save(): PciCommonState {
+    return {
+      deviceFeatureSelect: this.#deviceFeatureSelect,
+      driverFeatureSelect: this.#driverFeatureSelect,
+      queueSelect: this.#queueSelect,
+      configVector: this.configVector,
+      queueVectors: [...this.#queueVectors],
+    };
+  }
+
+  /** @throws StateError when the device has other queues. */
+  restore(state: PciCommonState): void {
+    if (state.queueVectors.length !== this.#queueVectors.length)
+      throw new StateError("the device has other queues");
+    this.#deviceFeatureSelect = state.deviceFeatureSelect;
+    this.#driverFeatureSelect = state.driverFeatureSelect;
+    this.#queueSelect = state.queueSelect;
+    this.configVector = this.#legalVector(state.configVector);
+    this.#queueVectors.set(state.queueVectors.map((vector) => this.#legalVector(vector)));
   }
 
   reset(): void {
@@ -174,9 +209,13 @@ export class PciCommon {
 
   /** What an event is mapped to: a vector that does not exist reads back as none (virtio 1.2 section 4.1.5.1.2.2). */
   #vector(value: number): number {
-    if (value < this.#vectors) return value;
-    if (value !== VIRTIO_MSI_NO_VECTOR) this.#core.ignore("MSI-X vector out of range");
-    return VIRTIO_MSI_NO_VECTOR;
+    const vector = this.#legalVector(value);
+    if (vector !== value) this.#core.ignore("MSI-X vector out of range");
+    return vector;
+  }
+
+  #legalVector(value: number): number {
+    return value < this.#vectors ? value : VIRTIO_MSI_NO_VECTOR;
   }
 
   #writeStatus(value: number): void {

@@ -1,3 +1,4 @@
+import { bool, fixedBytes, record, type StateOf } from "../../state/codec.ts";
 import type { PciFunction } from "../types.ts";
 import {
   PCI_BASE_ADDRESS_0,
@@ -34,6 +35,10 @@ export interface PciHeader {
   /** Bytes of the BAR, a power of two, and where it lies in guest-physical memory, a multiple of that. */
   readonly bar: { readonly address: number; readonly size: number };
 }
+
+/** What is kept of a {@link PciConfigSpace}. */
+export const PCI_CONFIG_STATE = record({ bytes: fixedBytes(PCI_CFG_SPACE_SIZE), sizing: bool });
+export type PciConfigState = StateOf<typeof PCI_CONFIG_STATE>;
 
 const INTA = 1;
 const WRITABLE_COMMAND = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE;
@@ -95,6 +100,16 @@ export class PciConfigSpace implements PciFunction {
   /** Makes bits of the 1, 2 or 4 bytes at `offset` writable. */
   allowWrites(offset: number, mask: number, size: 1 | 2 | 4): void {
     for (let i = 0; i < size; i++) this.#writable[offset + i] = (mask >>> (8 * i)) & 0xff;
+  }
+
+  save(): PciConfigState {
+    return { bytes: this.#bytes.slice(), sizing: this.#sizing };
+  }
+
+  /** Takes over what a driver can have written; the rest is what the function is. */
+  restore(state: PciConfigState): void {
+    for (const [offset, byte] of state.bytes.entries()) this.write(offset, 1, byte);
+    this.#sizing = state.sizing;
   }
 
   /** Command register. */

@@ -1,4 +1,10 @@
-import { DeviceCounters, type DeviceMetrics, type InterruptMode } from "../../metrics/counters.ts";
+import {
+  COUNTERS_STATE,
+  DeviceCounters,
+  type DeviceMetrics,
+  type InterruptMode,
+} from "../../metrics/counters.ts";
+import { optional, record, StateError, type StateOf, u8, u32 } from "../../state/codec.ts";
 import { VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_NET } from "../defs.ts";
 import type {
   GuestMemory,
@@ -9,12 +15,12 @@ import type {
   VirtioDevice,
 } from "../types.ts";
 import type { BusDevice } from "./bus.ts";
-import { VirtioCore } from "./core.ts";
+import { CORE_STATE, type RestoreDevice, VirtioCore } from "./core.ts";
 import { deviceMetrics } from "./device-metrics.ts";
-import { MsixTable } from "./msix.ts";
+import { MSIX_STATE, MsixTable } from "./msix.ts";
 import { addVirtioCapabilities, type PciCapabilities } from "./pci-capabilities.ts";
-import { PciCommon } from "./pci-common.ts";
-import { PciConfigSpace } from "./pci-config.ts";
+import { PCI_COMMON_STATE, PciCommon } from "./pci-common.ts";
+import { PCI_CONFIG_STATE, PciConfigSpace } from "./pci-config.ts";
 import {
   PCI_BAR_COMMON,
   PCI_BAR_DEVICE,
@@ -51,6 +57,19 @@ import {
   PCI_REGISTER_OTHER,
 } from "./pci-registers.ts";
 import { WRONG_WIDTH } from "./registers.ts";
+
+/** What is kept of a {@link PciTransport}. */
+export const PCI_STATE = record({
+  core: CORE_STATE,
+  counters: COUNTERS_STATE,
+  config: PCI_CONFIG_STATE,
+  /** Data register of the window on the BAR through configuration space. */
+  windowData: u32,
+  msix: optional(MSIX_STATE),
+  common: PCI_COMMON_STATE,
+  isr: u8,
+});
+export type PciState = StateOf<typeof PCI_STATE>;
 
 /** Options of {@link PciTransport}. */
 export interface PciTransportOptions {
@@ -183,6 +202,38 @@ export class PciTransport implements BusDevice {
     });
   }
 
+  // Keeping the state.
+
+  save(): PciState {
+    return {
+      core: this.#core.save(),
+      counters: this.counters.save(),
+      config: this.#config.save(),
+      windowData: this.#config.get32(this.#capabilities.pciCfg + VIRTIO_PCI_CFG_DATA),
+      msix: this.#msix?.save(),
+      common: this.#common.save(),
+      isr: this.#isr,
+    };
+  }
+
+  /** Takes a state over; see {@link VirtioCore.restore}. What v86 knows of the line is the CPU's to restore. */
+  restore(state: PciState, device: RestoreDevice): void {
+    if ((state.msix === undefined) !== (this.#msix === undefined))
+      throw new StateError("one has MSI-X and the other has not");
+    this.#config.restore(state.config);
+    this.#config.set32(this.#capabilities.pciCfg + VIRTIO_PCI_CFG_DATA, state.windowData);
+    this.#decodes = (this.#config.command & PCI_COMMAND_MEMORY) !== 0;
+    if (state.msix !== undefined) this.#msix?.restore(state.msix);
+    this.#common.restore(state.common);
+    this.counters.restore(state.counters);
+    this.#isr = state.isr;
+    // The line is where it was, and the counters have counted how it got there.
+    const { pending, level } = this.#interruptLevel();
+    this.#config.interruptStatus = pending;
+    this.#level = level;
+    this.#core.restore(state.core, device);
+  }
+
   // Interrupts.
 
   /** An event: by the vector that is mapped to it, or on the wire while MSI-X is not enabled (virtio 1.2 section 4.1.5). */
@@ -204,12 +255,16 @@ export class PciTransport implements BusDevice {
    * disabled it; Interrupt Status says that it would be (PCI 3.0 section 6.2.3, virtio 1.2 section 4.1.4.5.1).
    */
   #driveLine(): void {
-    const pending = this.#isr !== 0 && !this.#msix?.enabled;
-    const level = pending && (this.#config.command & PCI_COMMAND_INTX_DISABLE) === 0;
+    const { pending, level } = this.#interruptLevel();
     this.#config.interruptStatus = pending;
     if (level && !this.#level) this.counters.wired++;
     this.#level = level;
     this.#line.set(level);
+  }
+
+  #interruptLevel(): { readonly pending: boolean; readonly level: boolean } {
+    const pending = this.#isr !== 0 && !this.#msix?.enabled;
+    return { pending, level: pending && (this.#config.command & PCI_COMMAND_INTX_DISABLE) === 0 };
   }
 
   #afterReset(): void {

@@ -1,3 +1,4 @@
+import { bool, record, type StateOf, u32 } from "../../state/codec.ts";
 import { VirtqueueError, type VirtqueueLayout } from "../queue/virtqueue.ts";
 
 /** The address registers of a queue, by field of {@link QueueConfig}. */
@@ -8,6 +9,19 @@ export type QueueAddressField =
   | "driverHigh"
   | "deviceLow"
   | "deviceHigh";
+
+/** What the driver has written. */
+export const QUEUE_CONFIG_STATE = record({
+  size: u32,
+  ready: bool,
+  descriptorLow: u32,
+  descriptorHigh: u32,
+  driverLow: u32,
+  driverHigh: u32,
+  deviceLow: u32,
+  deviceHigh: u32,
+});
+export type QueueConfigState = StateOf<typeof QUEUE_CONFIG_STATE>;
 
 /** One queue as the driver configures it. Nothing is judged while it is written: DRIVER_OK is where it counts. */
 export class QueueConfig {
@@ -36,6 +50,15 @@ export class QueueConfig {
       availableRing: join(this.driverHigh, this.driverLow),
       usedRing: join(this.deviceHigh, this.deviceLow),
     };
+  }
+
+  save(): QueueConfigState {
+    const { size, ready, descriptorLow, descriptorHigh, driverLow, driverHigh, deviceLow, deviceHigh } = this;
+    return { size, ready, descriptorLow, descriptorHigh, driverLow, driverHigh, deviceLow, deviceHigh };
+  }
+
+  restore(state: QueueConfigState): void {
+    Object.assign(this, state);
   }
 
   reset(): void {

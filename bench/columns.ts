@@ -56,8 +56,8 @@ export const COLUMNS = {
     options: { interrupts: "wired", doorbell: "shared" },
   },
   "v86-virtio-net": {
-    title: "peer: v86's own virtio-net on PCI (INTx) and its own router",
-    options: { networkCard: "v86" },
+    title: "peer: v86's own virtio-net on PCI (INTx), its own router and, in a page, its own scheduler",
+    options: { networkCard: "v86", scheduler: "v86" },
   },
 } as const satisfies Record<string, Column>;
 

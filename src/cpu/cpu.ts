@@ -12,7 +12,7 @@ import { type InterruptObserver, InterruptWatch } from "./interrupt-watch.ts";
 import { LocalApic } from "./local-apic.ts";
 import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
-import { useMessageChannel } from "./scheduler.ts";
+import { type Scheduler, schedule } from "./scheduler.ts";
 import { V86Card } from "./v86-card.ts";
 import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
 import {
@@ -59,6 +59,8 @@ export interface CpuOptions {
   readonly network: { readonly routerIp: string; readonly routerMac: string; readonly guestIp: string };
   /** Whether v86's own network card is there, {@link Cpu.card}. Default false. */
   readonly networkCard?: boolean;
+  /** Default "doorbell". */
+  readonly scheduler?: Scheduler;
 }
 
 /** What is kept of a CPU, guest memory aside. */
@@ -163,7 +165,7 @@ export class Cpu {
     this.card = options.networkCard ? new V86Card(emulator, this.exitCost) : undefined;
     this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
     this.#takeOver();
-    this.#endScheduler = useMessageChannel(emulator);
+    this.#endScheduler = schedule(emulator, options.scheduler ?? "doorbell");
   }
 
   /** Puts `handler` at a block of {@link MMIO_BLOCK_SIZE} bytes. */

@@ -121,7 +121,7 @@ export class MicroVm {
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
     const kernelBytes = gunzip(options.kernel.name, options.kernel.bytes);
     const archives = Promise.all((options.initrd ?? []).map(({ name, bytes }) => gunzip(name, bytes)));
-    const cpu = createCpu(options.wasm, memoryMiB, options.networkCard === "v86");
+    const cpu = createCpu(options, memoryMiB);
     // Whichever fails first is reported; the others must not be left as unhandled rejections.
     archives.catch(() => {});
     try {
@@ -155,7 +155,7 @@ export class MicroVm {
     }
     // Reading goes on beside the compilation of the emulator.
     const body = readBody(bytes, header, MACHINE_STATE);
-    const cpu = createCpu(options.wasm, header.memoryMiB, false);
+    const cpu = createCpu({ wasm: options.wasm }, header.memoryMiB);
     body.catch(() => {});
     try {
       const { state, forEachPiece } = await body;
@@ -526,12 +526,16 @@ export class MicroVm {
   }
 }
 
-function createCpu(wasm: MicroVmOptions["wasm"], memoryMiB: number, networkCard: boolean): Promise<Cpu> {
+function createCpu(
+  { wasm, networkCard, scheduler = "doorbell" }: Pick<MicroVmOptions, "wasm" | "networkCard" | "scheduler">,
+  memoryMiB: number,
+): Promise<Cpu> {
   return Cpu.create({
     wasm,
     memoryBytes: memoryMiB * MIB,
     network: { routerIp: NETWORK.peer.ip, routerMac: NETWORK.peer.mac, guestIp: NETWORK.guest.ip },
-    networkCard,
+    networkCard: networkCard === "v86",
+    scheduler,
   });
 }
 

@@ -1,4 +1,5 @@
 /** The public shape of the machine: options, events and results. The class itself is MicroVm in micro-vm.ts. */
+import type { Scheduler } from "../cpu/scheduler.ts";
 import type { DoorbellMode, InterruptMode, TransportKind } from "../metrics/counters.ts";
 
 /** Stops a subscription. Calling it twice is harmless. */
@@ -40,6 +41,8 @@ export interface MicroVmOptions {
    * v86's router behind it; our console and entropy source stay where `transport` says.
    */
   readonly networkCard?: NetworkCard;
+  /** What divides the page's time between guest and page. Default "doorbell". "v86", for comparison: v86's own. */
+  readonly scheduler?: Scheduler;
   /**
    * Whether the guest may reach the web: TCP port 80 at any address goes through the platform's fetch, as far as that
    * lets it. Default false: a guest then reaches nothing outside of its machine.

@@ -10,7 +10,14 @@ import type {
 /** What can be chosen of a machine from outside. */
 export type MachineOptions = Pick<
   MicroVmOptions,
-  "interrupts" | "doorbell" | "exitCostNs" | "memoryMiB" | "append" | "transport" | "networkCard" | "scheduler"
+  | "interrupts"
+  | "doorbell"
+  | "exitCostNs"
+  | "memoryMiB"
+  | "append"
+  | "transport"
+  | "networkCard"
+  | "scheduler"
 >;
 
 /** A point of the boot, with what it took from the guest's start. */

@@ -6,6 +6,7 @@ const DEFAULTS = {
   transport: "mmio",
   interrupts: "msi",
   doorbell: "per-queue",
+  eventIndex: true,
   memoryMiB: undefined,
   exitCostNs: 0,
   view: "counters",
@@ -18,6 +19,7 @@ describe("the page's address", () => {
     ["?interrupts=wired&doorbell=shared", { interrupts: "wired", doorbell: "shared" }],
     ["?interrupts=legacy", { interrupts: "wired" }],
     ["?memory=128&exitcost=1500", { memoryMiB: 128, exitCostNs: 1500 }],
+    ["?eventidx=off", { eventIndex: false }],
     ["?exitcost=5000", { exitCostNs: 5000 }],
   ])("%s chooses what it names", (search, chosen) => {
     expect(readPageOptions(search)).toEqual({ ...DEFAULTS, ...chosen });

@@ -1,4 +1,4 @@
-/** Options of the page itself, from its address: ?transport=pci&interrupts=wired&doorbell=shared&memory=128&exitcost=1500&view=counters. */
+/** Options of the page itself, from its address: docs/embedding.md lists them. */
 import type { DoorbellMode, InterruptMode, TransportKind } from "../src/index.ts";
 import { EXIT_COST } from "./exit-cost.ts";
 import { viewOf } from "./views.ts";
@@ -7,6 +7,8 @@ export interface PageOptions {
   readonly transport: TransportKind;
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
+  /** Whether devices offer RING_EVENT_IDX. */
+  readonly eventIndex: boolean;
   readonly memoryMiB: number | undefined;
   /** Nanoseconds of the exit-cost model; 0 is off. */
   readonly exitCostNs: number;
@@ -27,6 +29,7 @@ export function readPageOptions(search: string): PageOptions {
     transport: query.get("transport") === "pci" ? "pci" : "mmio",
     interrupts: interrupts === "wired" || interrupts === "legacy" ? "wired" : "msi",
     doorbell: query.get("doorbell") === "shared" ? "shared" : "per-queue",
+    eventIndex: query.get("eventidx") !== "off",
     memoryMiB: whole("memory", 16, 1024),
     exitCostNs: whole("exitcost", 0, EXIT_COST.most) ?? 0,
     view: viewOf(query.get("view") ?? undefined).id,

@@ -84,8 +84,16 @@ export interface PageState {
    */
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
+  /** Whether devices will offer RING_EVENT_IDX at the next start. */
+  readonly eventIndex: boolean;
   /** What the machine that is there was started with; undefined while there is none. */
-  readonly started: { readonly transport: TransportKind; readonly interrupts: InterruptMode } | undefined;
+  readonly started:
+    | {
+        readonly transport: TransportKind;
+        readonly interrupts: InterruptMode;
+        readonly eventIndex: boolean;
+      }
+    | undefined;
   /** The exit-cost model, in nanoseconds; 0 is off. */
   readonly exitCostNs: number;
   readonly switching: "interrupts" | "doorbell" | undefined;
@@ -97,7 +105,8 @@ export interface PageState {
 }
 
 /** Whether a choice waits for the next start. */
-export function needsRestart({ started, transport, interrupts }: PageState): boolean {
+export function needsRestart({ started, transport, interrupts, eventIndex }: PageState): boolean {
   if (started === undefined) return false;
+  if (eventIndex !== started.eventIndex) return true;
   return transport !== started.transport || (transport === "pci" && interrupts !== started.interrupts);
 }

@@ -66,6 +66,7 @@ export class MachineStore {
       transport: options.transport,
       interrupts: options.interrupts,
       doorbell: options.doorbell,
+      eventIndex: options.eventIndex,
       started: undefined,
       exitCostNs: options.exitCostNs,
       switching: undefined,
@@ -144,11 +145,12 @@ export class MachineStore {
       if (stale()) return;
       this.#update({ stage: "booting", downloads: this.#downloads.progress });
       this.#announce("Everything is downloaded. Linux starts.");
-      const { transport, interrupts, doorbell, exitCostNs } = this.#state;
+      const { transport, interrupts, doorbell, eventIndex, exitCostNs } = this.#state;
       const machine = await this.#source.create({
         ...files,
         transport,
         interrupts,
+        eventIndex,
         // On PCI each queue has its own, whatever is chosen for MMIO.
         ...(transport === "pci" ? {} : { doorbell }),
         exitCostNs,
@@ -159,7 +161,7 @@ export class MachineStore {
         await machine.destroy();
         return;
       }
-      this.#adopt(machine);
+      this.#adopt(machine, eventIndex);
     } catch (error) {
       if (stale()) return;
       this.#fail({
@@ -218,6 +220,11 @@ export class MachineStore {
     if (this.#state.started !== undefined && this.#state.started.transport !== transport) {
       this.#announce(`${TRANSPORT_NAMES[transport]} takes effect at the next restart.`);
     }
+  }
+
+  /** Chooses whether devices offer RING_EVENT_IDX at the next start. */
+  setEventIndex(eventIndex: boolean): void {
+    this.#update({ eventIndex });
   }
 
   /** Sets the exit-cost model, live. */
@@ -349,10 +356,10 @@ export class MachineStore {
     });
   }
 
-  #adopt(machine: Machine): void {
+  #adopt(machine: Machine, eventIndex: boolean): void {
     this.#machine = machine;
     this.#source.onMachine?.(machine);
-    this.#update({ started: { transport: machine.transport, interrupts: machine.interrupts } });
+    this.#update({ started: { transport: machine.transport, interrupts: machine.interrupts, eventIndex } });
     const started = performance.now();
     const reach = (phase: BootPhase) => {
       this.#update({

@@ -7,6 +7,7 @@ describe("the runner's flags", () => {
       transport: "mmio",
       interrupts: "msi",
       doorbell: "per-queue",
+      eventIndex: true,
       memory: 64,
       kernel: undefined,
       initrd: undefined,

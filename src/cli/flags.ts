@@ -12,6 +12,7 @@ export interface Flags {
   readonly transport: TransportKind;
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
+  readonly eventIndex: boolean;
   /** MiB; its range is the machine's to check. */
   readonly memory: number;
   readonly kernel: string | undefined;
@@ -46,6 +47,7 @@ terminal, which Ctrl-] leaves.
                                "wired" INTx)
   --interrupts wired|msi       how devices interrupt (default msi; "legacy" is wired)
   --doorbell shared|per-queue  how the driver notifies queues (default per-queue)
+  --event-idx on|off           whether devices offer RING_EVENT_IDX (default on)
   --memory MIB                 guest memory, 16 to 1024 (default 64)
   --kernel FILE                ELF vmlinux or bzImage for i386, gzip'd or not
   --initrd FILE                initial RAM file system (default: ours, with our kernel)
@@ -76,6 +78,7 @@ const OPTIONS = {
   transport: { type: "string" },
   interrupts: { type: "string" },
   doorbell: { type: "string" },
+  "event-idx": { type: "string" },
   memory: { type: "string" },
   kernel: { type: "string" },
   initrd: { type: "string" },
@@ -140,6 +143,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
       "msi",
     ]),
     doorbell,
+    eventIndex: oneOf("event-idx", values["event-idx"] ?? "on", ["on", "off"]) === "on",
     memory: number("memory", values.memory ?? "64"),
     kernel: values.kernel,
     initrd: values.initrd,

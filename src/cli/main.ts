@@ -71,6 +71,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     transport: flags.transport,
     interrupts: flags.interrupts,
     doorbell: flags.doorbell,
+    eventIndex: flags.eventIndex,
     exitCostNs: flags.exitCost,
     web: flags.web,
     terminal: { columns, rows },

@@ -16,7 +16,7 @@ export type Devices = Readonly<Partial<Record<DeviceName, VirtioDevice>>>;
 export function attachMmio(
   cpu: Cpu,
   devices: Devices,
-  offer: MmioOffer,
+  offer: MmioOffer & { readonly eventIndex: boolean },
   log: (message: string) => void,
 ): Map<DeviceName, MmioTransport> {
   const bus = new MmioBus(MEMORY_MAP.virtio.base, MEMORY_MAP.virtio.size);
@@ -40,7 +40,7 @@ export function attachMmio(
 export function attachPci(
   cpu: Cpu,
   devices: Devices,
-  interrupts: InterruptMode,
+  offer: { readonly interrupts: InterruptMode; readonly eventIndex: boolean },
   log: (message: string) => void,
 ): Map<DeviceName, PciTransport> {
   const bus = new MmioBus(MEMORY_MAP.pci.base, MEMORY_MAP.pci.size);
@@ -55,7 +55,7 @@ export function attachPci(
       messages: cpu.apic,
       bar: BARS[name],
       log: (message) => log(`${name}: ${message}`),
-      interrupts,
+      ...offer,
     });
     const { counters } = transport;
     bus.insert(BARS[name], BAR_SIZE, new TracedWindow(transport, counters, pciRegisterAt));

@@ -225,8 +225,9 @@ export class MicroVm {
       attachV86Card(cpu, this.transport);
     }
     const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: this.#rng };
-    const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, mode, log) : undefined;
-    this.#transports = onMmio ?? attachPci(cpu, devices, mode.interrupts, log);
+    const offer = { ...mode, eventIndex: options.eventIndex ?? true };
+    const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, offer, log) : undefined;
+    this.#transports = onMmio ?? attachPci(cpu, devices, offer, log);
     this.trace = new MachineTrace({
       cpu,
       counters: new Map([...this.#transports].map(([name, { counters }]) => [name, counters])),

@@ -37,6 +37,11 @@ export interface MicroVmOptions {
   /** Default "per-queue", which is all there is on PCI. */
   readonly doorbell?: DoorbellMode;
   /**
+   * Whether devices offer RING_EVENT_IDX, by which each side names the buffer that it wants to hear of. Default true.
+   * Without it the flags in the rings say only "notify me" or "do not" (virtio 1.2 sections 2.7.7 to 2.7.10).
+   */
+  readonly eventIndex?: boolean;
+  /**
    * Whose network card the guest has. Default "doorbell", ours. "v86", for comparison: v86's own virtio-net on PCI with
    * v86's router behind it; our console and entropy source stay where `transport` says.
    */

@@ -39,6 +39,8 @@ export interface VirtioCoreOptions {
   readonly memory: GuestMemory;
   readonly counters: DeviceCounters;
   readonly log: LogSink;
+  /** Whether RING_EVENT_IDX is offered; default true. */
+  readonly eventIndex?: boolean;
   readonly interrupts: InterruptSink;
   /** Called at the end of a reset, when Status reads 0 again. */
   readonly onReset: () => void;
@@ -106,7 +108,7 @@ export class VirtioCore {
     this.#log = options.log;
     this.#interrupts = options.interrupts;
     this.#onReset = options.onReset;
-    this.#features = new Features(device.features);
+    this.#features = new Features(device.features, options.eventIndex);
     this.#config = new ConfigSpace(device);
     this.#queues = device.queueSizes.map((maximum) => new QueueConfig(maximum));
   }

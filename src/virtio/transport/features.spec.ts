@@ -23,6 +23,14 @@ describe("the features offered", () => {
     expect(features.word(1)).toBe(0x8000_0000 + VERSION_1);
   });
 
+  it("are without EVENT_IDX where that is withheld", () => {
+    expect(new Features(0n, false).word(0)).toBe(1 << 28);
+    const features = new Features(0n, false);
+    features.accept(0, 1 << 29);
+    features.accept(1, VERSION_1);
+    expect(features.refused()).toBe("features: accepted what was not offered");
+  });
+
   it("end with the second word: others read 0", () => {
     const features = offer();
     for (const word of [2, 3, 4, 31, 0xffff_ffff]) expect(features.word(word)).toBe(0);

@@ -24,10 +24,13 @@ export class Features {
   readonly #accepted = new Uint32Array(2);
   #acceptedBeyond = false;
 
-  /** @throws RangeError when `device` has bits that are not a device's to offer. */
-  constructor(device: bigint) {
+  /**
+   * `eventIndex` false withholds RING_EVENT_IDX: the rings' flags suppress notifications then (virtio 1.2 section 2.7.7).
+   * @throws RangeError when `device` has bits that are not a device's to offer.
+   */
+  constructor(device: bigint, eventIndex = true) {
     if ((device & ~DEVICE_BITS) !== 0n) throw new RangeError("feature bits that are not a device's to offer");
-    this.offered = device | VERSION_1 | INDIRECT | EVENT_INDEX;
+    this.offered = device | VERSION_1 | INDIRECT | (eventIndex ? EVENT_INDEX : 0n);
     this.#offeredWords = Uint32Array.of(Number(this.offered & 0xffff_ffffn), Number(this.offered >> 32n));
   }
 

@@ -99,6 +99,8 @@ export interface MmioTransportOptions extends MmioOffer {
   /** Made for {@link MMIO_REGISTER_NAMES} and queues + 1 vectors; made here when absent. */
   readonly counters?: DeviceCounters;
   readonly log: LogSink;
+  /** Whether RING_EVENT_IDX is offered; default true. */
+  readonly eventIndex?: boolean;
 }
 
 /** QueueNotify as it reads when doorbells are offered: offset, and stride in the upper half (V3-BELL-01). */
@@ -155,6 +157,7 @@ export class MmioTransport implements BusDevice {
       memory: options.memory,
       counters: this.counters,
       log: options.log,
+      eventIndex: options.eventIndex ?? true,
       interrupts,
       onReset: () => this.#afterReset(),
     });

@@ -86,6 +86,8 @@ export interface PciTransportOptions {
   /** Made for {@link PCI_REGISTER_NAMES} and queues + 1 vectors; made here when absent. */
   readonly counters?: DeviceCounters;
   readonly log: LogSink;
+  /** Whether RING_EVENT_IDX is offered; default true. */
+  readonly eventIndex?: boolean;
   /** "msi" offers MSI-X; with "wired" the capability is not there. */
   readonly interrupts: InterruptMode;
 }
@@ -161,6 +163,7 @@ export class PciTransport implements BusDevice {
       memory: options.memory,
       counters: this.counters,
       log: options.log,
+      eventIndex: options.eventIndex ?? true,
       interrupts: {
         queueInterrupt: (index) => this.#interrupt(this.#common.queueVector(index), VIRTIO_PCI_ISR_QUEUE),
         configInterrupt: () => this.#interrupt(this.#common.configVector, VIRTIO_PCI_ISR_CONFIG),

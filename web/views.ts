@@ -27,6 +27,13 @@ export interface ViewElement extends HTMLElement {
 export const VIEWS = [
   // Shown at once, and therefore part of the page itself.
   { id: "counters", title: "Counters", key: "c", element: "doorbell-counters", load: async () => {} },
+  {
+    id: "lessons",
+    title: "Lessons",
+    key: "l",
+    element: "doorbell-lessons",
+    load: () => import("./doorbell-lessons.ts"),
+  },
 ] as const satisfies readonly View[];
 
 /** The view that is open when the address names none. */

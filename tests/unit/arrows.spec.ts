@@ -42,7 +42,7 @@ const ALLOWED: Record<string, readonly string[]> = {
 
 /** Packages that each folder may name. */
 const PACKAGES: Record<string, readonly string[]> = {
-  web: ["lit", "@xterm/xterm", "@xterm/addon-fit", "uplot", "v86"],
+  web: ["lit", "marked", "@xterm/xterm", "@xterm/addon-fit", "uplot", "v86"],
   "src/cli": ["node:"],
   "src/cpu": ["v86"],
 };

@@ -15,6 +15,7 @@ export const HELP = `Usage: npm run -s bench -- COMMAND [flags]
   boot        time and guest instructions until first register access, console, network, ready
   access      what one trapped register access costs
   exit-cost   the modelled exit cost at which MSI is 1.36 times the wire
+  trace-cost  tcp_rr with the trace off and on, in slices that take turns
   compare     A.json B.json: B's figures by A's
 
 Flags of all but compare:
@@ -34,6 +35,7 @@ Flags of tcp_rr, udp_rr, exit-cost:
   --response BYTES    (default 1024)
   --exit-cost NS,...  modelled exit costs, each in every round (default 0;
                       exit-cost: 0,1000,2000,5000,10000)
+Flags of trace-cost: --seconds (default 1), --warm-up; --rounds is of pairs of slices (default 10)
 Flags of exit-cost:
   --ratio R           (default 1.36)
 Flags of stream and console:
@@ -42,7 +44,17 @@ Flags of stream and console:
 Progress goes to stderr, results to stdout as Markdown. Ctrl-C ends it.
 `;
 
-const COMMANDS = ["tcp_rr", "udp_rr", "stream", "console", "boot", "access", "exit-cost", "compare"] as const;
+const COMMANDS = [
+  "tcp_rr",
+  "udp_rr",
+  "stream",
+  "console",
+  "boot",
+  "access",
+  "exit-cost",
+  "trace-cost",
+  "compare",
+] as const;
 
 export type CommandName = (typeof COMMANDS)[number];
 
@@ -82,12 +94,20 @@ export interface PlainSettings extends CommonSettings {
   readonly place: Place;
 }
 
+export interface TraceCostSettings extends CommonSettings {
+  readonly command: "trace-cost";
+  readonly columns: readonly ColumnName[];
+  readonly seconds: number;
+  /** Seconds at most. */
+  readonly warmUp: number;
+}
+
 export interface CompareSettings {
   readonly command: "compare";
   readonly files: readonly [string, string];
 }
 
-export type Settings = RrSettings | BulkSettings | PlainSettings | CompareSettings;
+export type Settings = RrSettings | BulkSettings | PlainSettings | TraceCostSettings | CompareSettings;
 
 const OPTIONS = {
   json: { type: "string" },
@@ -116,6 +136,7 @@ const FLAGS: Record<CommandName, readonly Flag[]> = {
   tcp_rr: RR,
   udp_rr: RR,
   "exit-cost": [...RR, "ratio"],
+  "trace-cost": [...COMMON, "columns", "seconds", "warm-up"],
   stream: BULK,
   console: BULK,
   boot: COLUMNED,
@@ -150,7 +171,7 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
   const common = {
     json: values.json,
     markdown: values.markdown,
-    rounds: whole("rounds", values.rounds ?? "3", 1, 1000),
+    rounds: whole("rounds", values.rounds ?? (command === "trace-cost" ? "10" : "3"), 1, 1000),
   };
   const place: Place = values.browser ? "chromium" : "node";
   switch (command) {
@@ -165,6 +186,14 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
         columns: columns(values.columns, ONCE_EACH),
         place,
         mib: number("mib", values.mib ?? (command === "stream" ? "32" : "4"), 0.1, 4096),
+      };
+    case "trace-cost":
+      return {
+        command,
+        ...common,
+        columns: columns(values.columns, MSI_AGAINST_WIRE),
+        seconds: number("seconds", values.seconds ?? "1", 0.1, 3600),
+        warmUp: whole("warm-up", values["warm-up"] ?? "20", 0, 3600),
       };
     default: {
       const search = command === "exit-cost";

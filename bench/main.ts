@@ -30,6 +30,8 @@ async function run(settings: Exclude<Settings, { command: "compare" }>): Promise
       return (await import("./console.ts")).runConsole(settings, progress);
     case "boot":
       return (await import("./boot.ts")).runBoot(settings, progress);
+    case "trace-cost":
+      return (await import("./trace-cost.ts")).runTraceCost(settings, progress);
     case "access":
       return (await import("./access.ts")).runAccess(settings, progress);
   }

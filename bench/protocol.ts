@@ -77,6 +77,8 @@ export interface MachineCalls {
   /** Switches live what is not so already; on MMIO only. */
   switchTo(interrupts: InterruptMode, doorbell: DoorbellMode): undefined;
   setExitCost(nanoseconds: number): undefined;
+  /** Begins a new trace, or ends it. */
+  trace(on: boolean): undefined;
   destroy(): undefined;
 }
 

@@ -35,7 +35,7 @@ Flags of tcp_rr, udp_rr, exit-cost:
   --response BYTES    (default 1024)
   --exit-cost NS,...  modelled exit costs, each in every round (default 0;
                       exit-cost: 0,1000,2000,5000,10000)
-Flags of trace-cost: --seconds (default 1), --warm-up; --rounds is of pairs of slices (default 10)
+Flags of trace-cost: --warm-up; its --rounds are pairs of slices (default 40)
 Flags of exit-cost:
   --ratio R           (default 1.36)
 Flags of stream and console:
@@ -97,9 +97,9 @@ export interface PlainSettings extends CommonSettings {
 export interface TraceCostSettings extends CommonSettings {
   readonly command: "trace-cost";
   readonly columns: readonly ColumnName[];
-  readonly seconds: number;
   /** Seconds at most. */
   readonly warmUp: number;
+  readonly place: Place;
 }
 
 export interface CompareSettings {
@@ -136,7 +136,7 @@ const FLAGS: Record<CommandName, readonly Flag[]> = {
   tcp_rr: RR,
   udp_rr: RR,
   "exit-cost": [...RR, "ratio"],
-  "trace-cost": [...COMMON, "columns", "seconds", "warm-up"],
+  "trace-cost": [...COLUMNED, "warm-up"],
   stream: BULK,
   console: BULK,
   boot: COLUMNED,
@@ -171,7 +171,7 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
   const common = {
     json: values.json,
     markdown: values.markdown,
-    rounds: whole("rounds", values.rounds ?? (command === "trace-cost" ? "10" : "3"), 1, 1000),
+    rounds: whole("rounds", values.rounds ?? (command === "trace-cost" ? "40" : "3"), 1, 1000),
   };
   const place: Place = values.browser ? "chromium" : "node";
   switch (command) {
@@ -192,8 +192,8 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
         command,
         ...common,
         columns: columns(values.columns, MSI_AGAINST_WIRE),
-        seconds: number("seconds", values.seconds ?? "1", 0.1, 3600),
         warmUp: whole("warm-up", values["warm-up"] ?? "20", 0, 3600),
+        place,
       };
     default: {
       const search = command === "exit-cost";

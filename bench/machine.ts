@@ -51,27 +51,6 @@ export class BenchMachine {
         (...args: readonly unknown[]) =>
           link.call(name as keyof MachineCalls, args),
     });
-    worker.on("error", (error) => this.#fail(error.message));
-    worker.on("exit", () => {
-      running.delete(worker);
-      this.#fail("Its thread has ended.");
-    });
-    this.#worker = worker;
-    const call =
-      (name: Call["name"]) =>
-      (...args: readonly unknown[]) =>
-        this.#call({ id: this.#nextId++, name, args });
-    this.calls = {
-      boot: call("boot"),
-      exec: call("exec"),
-      output: call("output"),
-      metrics: call("metrics"),
-      pause: call("pause"),
-      resume: call("resume"),
-      setExitCost: call("setExitCost"),
-      trace: call("trace"),
-      destroy: call("destroy"),
-    } as Calls;
   }
 
   /** Runs a command that must succeed. */

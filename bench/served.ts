@@ -145,6 +145,12 @@ export function serveMachine(platform: Platform): ServedCalls {
 
     setExitCost: (nanoseconds) => void machine().setExitCost(nanoseconds),
 
+    trace(on) {
+      if (on) machine().trace.start();
+      else machine().trace.stop();
+      return undefined;
+    },
+
     async destroy() {
       await vm?.destroy();
       vm = undefined;

@@ -4,14 +4,22 @@
  */
 import { environment } from "./environment.ts";
 import type { TraceCostSettings } from "./flags.ts";
-import { alone, bootFleet, kernelOf, type Progress, warmUp } from "./fleet.ts";
+import { bootFleet, kernelOf, type Progress, warmUp } from "./fleet.ts";
 import type { BenchMachine } from "./machine.ts";
+import type { TurnResult } from "./protocol.ts";
 import type { Outcome } from "./report.ts";
 import { spread } from "./statistics.ts";
 import { figure, hundredths, markdownTable, spreadText } from "./table.ts";
 
+/** Milliseconds of a slice that are measured, and those before that are not. */
+const SLICE = 250;
+const LEAD_IN = 50;
+const WARM_UP_WINDOW = 1000;
+const COMMAND = "tcp_rr -H 10.0.2.2 -l 100000 -r 32,1024 --json";
+
 /** One slice of a pair. */
 export interface TraceSlice {
+  /** By CPU time of the machine's thread where the system tells it, else by wall time. */
   readonly transactionsPerSecond: number;
   readonly instructionsPerTransaction: number;
   readonly exitsPerTransaction: number;
@@ -24,17 +32,21 @@ export interface TracePair {
   readonly on: TraceSlice;
 }
 
-async function slice(machine: BenchMachine, seconds: number, tracing: boolean): Promise<TraceSlice> {
-  await machine.calls.trace(tracing);
-  const { stdout, before, after } = await machine.run(`tcp_rr -H 10.0.2.2 -l ${seconds} -r 32,1024 --json`);
-  await machine.calls.trace(false);
+function toSlice({ milliseconds, cpuMilliseconds, before, after }: TurnResult): TraceSlice {
   const transactions = after.peer.transactions - before.peer.transactions;
   const exits = (after.devices.net0?.exits.total ?? 0) - (before.devices.net0?.exits.total ?? 0);
   return {
-    transactionsPerSecond: (JSON.parse(stdout) as { transactionsPerSecond: number }).transactionsPerSecond,
+    transactionsPerSecond: (transactions * 1000) / (cpuMilliseconds ?? milliseconds),
     instructionsPerTransaction: (after.guestInstructions - before.guestInstructions) / transactions,
     exitsPerTransaction: exits / transactions,
   };
+}
+
+async function slice(machine: BenchMachine, tracing: boolean): Promise<TraceSlice> {
+  if (tracing) await machine.calls.trace(true);
+  const result = await machine.calls.turn(LEAD_IN, SLICE);
+  if (tracing) await machine.calls.trace(false);
+  return toSlice(result);
 }
 
 /** Boots a machine for each column, and measures in each so many pairs. */
@@ -42,29 +54,30 @@ export async function runTraceCost(settings: TraceCostSettings, progress: Progre
   const env = environment();
   const notes: string[] = [];
   const pairs: TracePair[] = [];
-  const fleet = await bootFleet(settings.columns, notes, progress);
+  const fleet = await bootFleet(settings.columns, settings.place, notes, progress);
   try {
     env.kernel = await kernelOf(fleet);
-    for (const member of fleet) {
-      await alone(member, async (machine) => {
-        const warmed = await warmUp(settings.warmUp, async () => {
-          const { transactionsPerSecond } = await slice(machine, 1, false);
-          progress(`${member.name}: warming up, ${figure(transactionsPerSecond)} transactions/s`);
-          return transactionsPerSecond;
-        });
-        if (!warmed.settled) notes.push(`${member.name} had not settled after ${warmed.rates.length} s.`);
-        // The hooks' other branch gets translated before it is measured.
-        await slice(machine, settings.seconds, true);
-        for (let round = 0; round < settings.rounds; round++) {
-          // Which of the two is first changes, so that a drift favours neither.
-          const first = await slice(machine, settings.seconds, round % 2 === 1);
-          const second = await slice(machine, settings.seconds, round % 2 === 0);
-          const [off, on] = round % 2 === 1 ? [second, first] : [first, second];
-          pairs.push({ column: member.name, off, on });
-          const ratio = on.transactionsPerSecond / off.transactionsPerSecond;
-          progress(`${member.name}: pair ${round + 1} of ${settings.rounds}, on/off ${hundredths(ratio)}`);
-        }
+    for (const { name, machine } of fleet) {
+      await machine.calls.begin(COMMAND);
+      const warmed = await warmUp(settings.warmUp, async () => {
+        const { transactionsPerSecond } = toSlice(await machine.calls.turn(0, WARM_UP_WINDOW));
+        progress(`${name}: warming up, ${figure(transactionsPerSecond)} transactions/s`);
+        return transactionsPerSecond;
       });
+      if (!warmed.settled) notes.push(`${name} had not settled after ${warmed.rates.length} s.`);
+      // What a compiler makes of the hooks' other branch it makes before it is measured.
+      await machine.calls.trace(true);
+      await machine.calls.turn(0, WARM_UP_WINDOW);
+      await machine.calls.trace(false);
+      for (let round = 0; round < settings.rounds; round++) {
+        // Which of the two is first changes, so that a drift favours neither.
+        const first = await slice(machine, round % 2 === 1);
+        const second = await slice(machine, round % 2 === 0);
+        const [off, on] = round % 2 === 1 ? [second, first] : [first, second];
+        pairs.push({ column: name, off, on });
+        const ratio = on.transactionsPerSecond / off.transactionsPerSecond;
+        progress(`${name}: pair ${round + 1} of ${settings.rounds}, on/off ${hundredths(ratio)}`);
+      }
     }
   } finally {
     await Promise.all(fleet.map(({ machine }) => machine.end()));
@@ -95,7 +108,7 @@ export async function runTraceCost(settings: TraceCostSettings, progress: Progre
       details: pairs,
     },
     body: [
-      `Trace on against off, in ${settings.rounds} pairs of slices of ${settings.seconds} s: median (range).`,
+      `Trace on against off, in ${settings.rounds} pairs of slices of ${SLICE} ms, by CPU time where that is known: median (range).`,
       markdownTable(
         [
           "column",

@@ -5,6 +5,7 @@ export type { BootErrorCode } from "./boot/errors.ts";
 export { BootError } from "./boot/errors.ts";
 export { MAX_EXIT_COST } from "./cpu/exit-cost.ts";
 export { V86MismatchError } from "./cpu/v86-internals.ts";
+export type { DeviceInspection, MachineInspection, RedirectionEntry, VectorBits } from "./machine/inspect.ts";
 export type { MachineTrace } from "./machine/machine-trace.ts";
 export { MicroVm } from "./machine/micro-vm.ts";
 export type {
@@ -50,3 +51,5 @@ export type {
   UsedEvent,
 } from "./metrics/trace-events.ts";
 export { describeEvent } from "./metrics/trace-text.ts";
+export type { DescriptorView, RingsView } from "./virtio/queue/inspect.ts";
+export type { QueueView, RegisterView, TransportView, VectorView } from "./virtio/transport/inspect.ts";

@@ -152,6 +152,96 @@ describe("watching interrupts", () => {
   });
 });
 
+describe("stopping soon", () => {
+  it("ends the slice early, and counts no instruction that was not executed", async () => {
+    const cpu = await createCpu();
+    enter(cpu);
+    const store = STORE_DEVICE(0, 7);
+    // A loop that is translated as a whole: v86 looks up from it now and then only.
+    program(cpu, CODE, [
+      ...[0xb9, ...le32(100)], // mov ecx, 100
+      ...[0x49, 0x75, 0xfd], // dec ecx; jnz back
+      ...store,
+      ...[0xeb, 0x100 - (store.length + 10)], // jmp to the start
+    ]);
+    let exits = 0;
+    let due = 0;
+    let stopped: Promise<void> | undefined;
+    cpu.mapMmio(DEVICE, {
+      read: () => 0,
+      write: () => {
+        exits++;
+        if (exits === due) stopped = cpu.stopSoon();
+      },
+    });
+    const perTurn = 203;
+    for (let round = 1; round <= 3; round++) {
+      stopped = undefined;
+      due = exits + 5000;
+      cpu.run();
+      await eventually(() => stopped !== undefined);
+      await stopped;
+      expect(cpu.running).toBe(false);
+      expect((exits - due) * perTurn).toBeLessThan(110_000);
+      expect(Math.abs(cpu.instructions - exits * perTurn)).toBeLessThan(perTurn);
+    }
+  });
+
+  it("leaves a guest that halts halted, and wakes it as ever", async () => {
+    const cpu = await createCpu();
+    enter(cpu);
+    program(cpu, CODE, [...countInterrupts(cpu, 0x41), ...STORE_DEVICE(0, 1), ...WAIT]);
+    let stopped: Promise<void> | undefined;
+    cpu.mapMmio(DEVICE, {
+      read: () => 0,
+      write: () => {
+        stopped = cpu.stopSoon();
+      },
+    });
+    cpu.run();
+    await eventually(() => stopped !== undefined);
+    await stopped;
+    cpu.run();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(cpu.memory.readU32(COUNT)).toBe(0);
+    cpu.apic.send(0, 0xfee0_0000, 0x41);
+    await eventually(() => cpu.memory.readU32(COUNT) === 1);
+  });
+});
+
+describe("the inspection of the interrupt controllers", () => {
+  it("shows a request in IRR, and the redirection table as a guest has written it", async () => {
+    const cpu = await createCpu();
+    enter(cpu);
+    const select = (register: number): number[] => [0xc7, 0x05, ...le32(0xfec0_0000), ...le32(register)];
+    const write = (value: number): number[] => [0xc7, 0x05, ...le32(0xfec0_0010), ...le32(value)];
+    program(cpu, CODE, [
+      ...[...select(0x10 + 2 * 10), ...write(0xa922)], // pin 10: vector 0x22, lowest priority, logical, active low, level
+      ...[...select(0x11 + 2 * 10), ...write(0x0300_0000)],
+      ...STORE_DEVICE(0, 1),
+      ...HALT_FOR_GOOD,
+    ]);
+    cpu.mapMmio(DEVICE, { read: () => 0, write: () => cpu.apic.send(0, 0xfee0_0000, 0x41) });
+    expect(cpu.inspectInterrupts().ioapic[10]).toMatchObject({ masked: true, vector: 0 });
+    await runToHalt(cpu);
+    const { localApic, ioapic } = cpu.inspectInterrupts();
+    expect(localApic.irr).toEqual([0, 0, 1 << 1, 0, 0, 0, 0, 0]);
+    expect(localApic.isr).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(ioapic).toHaveLength(24);
+    expect(ioapic[10]).toEqual({
+      pin: 10,
+      vector: 0x22,
+      delivery: 1,
+      logical: true,
+      destination: 3,
+      activeLow: true,
+      level: true,
+      masked: false,
+      remoteIrr: false,
+    });
+  });
+});
+
 describe("guest memory", () => {
   it("refuses every range that is not wholly RAM, with the address and length in the error", async () => {
     const { memory } = await createCpu();

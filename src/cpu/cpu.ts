@@ -8,6 +8,7 @@ import { bytes, count, f64, record, type StateOf, u16 } from "../state/codec.ts"
 import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
 import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
+import { type InterruptState, inspectInterrupts } from "./interrupt-state.ts";
 import { type InterruptObserver, InterruptWatch } from "./interrupt-watch.ts";
 import { LocalApic } from "./local-apic.ts";
 import { PciBus } from "./pci-bus.ts";
@@ -28,6 +29,8 @@ import {
 export const MMIO_BLOCK_SIZE = 0x20000;
 /** EFLAGS.IF (Intel SDM vol. 1, "EFLAGS Register"). */
 const FLAGS_IF = 0x200;
+/** v86 looks around after so many instructions (its LOOP_COUNTER). */
+const SLICE_INSTRUCTIONS = 100_003;
 /** Wired lines that exist at both the PIC and the IOAPIC. */
 const LINES = 16;
 
@@ -107,6 +110,8 @@ export class Cpu {
   #destroyed = false;
   #onFirstAccess: (() => void) | undefined;
   #watch: InterruptWatch | undefined;
+  /** The slice under way is to end before its time: {@link stopSoon}. */
+  #cutShort = false;
   #onEvent: (event: CpuEvent, detail: string) => void = () => {};
   #onSerial: (byte: number) => void = () => {};
 
@@ -205,6 +210,11 @@ export class Cpu {
     this.#watch = observer && new InterruptWatch(this.#cpu, observer);
   }
 
+  /** The interrupt controllers as they stand. */
+  inspectInterrupts(): InterruptState {
+    return inspectInterrupts(this.#cpu);
+  }
+
   /** Puts the CPU where a 32-bit boot loader would: flat protected mode, interrupts off, ESI at boot_params. */
   enter(state: EntryState): void {
     const cpu = this.#cpu;
@@ -242,6 +252,7 @@ export class Cpu {
   run(): void {
     if (this.#running || this.#destroyed) return;
     this.#running = true;
+    this.#cutShort = false;
     void this.#emulator.run();
   }
 
@@ -250,6 +261,23 @@ export class Cpu {
     if (!this.#running) return;
     this.#running = false;
     void this.#emulator.stop();
+  }
+
+  /**
+   * Stops as soon as v86 lets go, also from within an access: not at the slice's end but where the translated code that runs
+   * now looks up. That is some tens of instructions on in a kernel, and 100003 at most, in a loop that was translated as
+   * a whole. Resolves when the CPU stands.
+   */
+  async stopSoon(): Promise<void> {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#cutShort = true;
+    // v86 counts the slice's instructions by this counter: it takes the slice to be over. Ours does not see the jump.
+    void this.instructions;
+    const words = this.#state();
+    words[this.#counterIndex] = ((words[this.#counterIndex] ?? 0) + SLICE_INSTRUCTIONS) | 0;
+    this.#lastCounter = (this.#lastCounter + SLICE_INSTRUCTIONS) >>> 0;
+    await this.#emulator.stop();
   }
 
   async destroy(): Promise<void> {
@@ -404,10 +432,26 @@ export class Cpu {
       if (handler) this.#write(handler, address, 2, value & 0xffff);
       else split.call(cpu, address, value);
     };
+    // Between two stretches of a slice v86 asks for its timers. A CPU that halts there ends the slice; it is no halt of
+    // the guest's, and is taken back when the slice has ended. What is pending is taken first, as it would be.
+    const timers = cpu.run_hardware_timers;
+    let halted = false;
+    cpu.run_hardware_timers = (acpi, now) => {
+      const idle = timers.call(cpu, acpi, now);
+      if (!this.#cutShort) return idle;
+      cpu.handle_irqs();
+      if (cpu.in_hlt[0] === 0) {
+        halted = true;
+        cpu.in_hlt[0] = 1;
+      }
+      return 0;
+    };
     const slice = cpu.main_loop;
     cpu.main_loop = () => {
       try {
         const idle = slice.call(cpu);
+        if (halted) cpu.in_hlt[0] = 0;
+        halted = this.#cutShort = false;
         void this.instructions;
         this.#watch?.look();
         return idle;

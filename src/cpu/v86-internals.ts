@@ -90,6 +90,8 @@ export interface V86Cpu {
   device_raise_irq(line: number): void;
   device_lower_irq(line: number): void;
   get_apic_addr(): number;
+  get_ioapic_addr(): number;
+  run_hardware_timers(acpi: boolean, now: number): number;
   read32s(address: number): number;
   write32(address: number, value: number): void;
   jit_dirty_cache(start: number, end: number): void;
@@ -126,6 +128,10 @@ export const APIC_TMR = 128;
 const LOCAL_APIC_BASE = 0xfee00000;
 const LOCAL_APIC_TPR = 0x80;
 const LOCAL_APIC_IRR0 = 0x200;
+/** The IOAPIC's two registers (Intel 82093AA, section 3.1), and the first of its redirection table. */
+const IOAPIC_REGSEL = 0xfec00000;
+const IOAPIC_WIN = 0xfec00010;
+const IOAPIC_REDTBL = 0x10;
 
 /** v86 is not as this version of Doorbell expects it. */
 export class V86MismatchError extends Error {
@@ -143,7 +149,7 @@ const VIEWS = [
 ].flatMap((names) => names.split(" "));
 const FUNCTIONS = [
   "mmap_write16 main_loop reboot_internal update_state_flags handle_irqs device_raise_irq device_lower_irq",
-  "get_apic_addr read32s write32 jit_dirty_cache pack_memory unpack_memory is_memory_zeroed",
+  "get_apic_addr get_ioapic_addr run_hardware_timers read32s write32 jit_dirty_cache pack_memory unpack_memory is_memory_zeroed",
 ].flatMap((names) => names.split(" "));
 
 /**
@@ -172,6 +178,7 @@ export function checkInternals(emulator: V86Emulator): void {
   }
   checkPciBus(cpu);
   probeLocalApic(cpu);
+  probeIoapic(cpu);
 }
 
 function checkPciBus(cpu: V86Cpu): void {
@@ -208,5 +215,25 @@ function probeLocalApic(cpu: V86Cpu): void {
     const read = cpu.read32s(LOCAL_APIC_BASE + LOCAL_APIC_IRR0 + 0x10 * word);
     state.setUint32(at, old, true);
     if (((read ^ old) & bit) === 0) throw new V86MismatchError("the local APIC's IRR is not where it was");
+  }
+}
+
+/** The redirection table's two halves, by writing an entry as a guest does: masked, so that nothing comes of it. */
+function probeIoapic(cpu: V86Cpu): void {
+  const pin = 5;
+  const pins = 24;
+  const words = new Uint32Array(cpu.wasm_memory.buffer, cpu.get_ioapic_addr(), 2 * pins);
+  for (const [half, value] of [
+    [0, 0x1_0055],
+    [1, 0x0700_0000],
+  ] as const) {
+    const at = half * pins + pin;
+    const before = words[at] ?? 0;
+    cpu.write32(IOAPIC_REGSEL, IOAPIC_REDTBL + 2 * pin + half);
+    cpu.write32(IOAPIC_WIN, value);
+    const seen = words[at] ?? 0;
+    cpu.write32(IOAPIC_WIN, before | 0);
+    cpu.write32(IOAPIC_REGSEL, 0);
+    if (seen !== value) throw new V86MismatchError("the IOAPIC's redirection table is not where it was");
   }
 }

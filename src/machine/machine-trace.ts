@@ -3,7 +3,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { DeviceCounters } from "../metrics/counters.ts";
 import { TraceRecorder } from "../metrics/trace.ts";
 import { type ChromeTrace, chromeTrace } from "../metrics/trace-chrome.ts";
-import type { SwitchStep, TraceEvent } from "../metrics/trace-events.ts";
+import type { SwitchStep, TraceEvent, TraceEventKind } from "../metrics/trace-events.ts";
 import { traceText } from "../metrics/trace-text.ts";
 import { emptySummary, summarizeFrame } from "../net/frame-summary.ts";
 import type { InPagePeer } from "../net/peer.ts";
@@ -24,6 +24,7 @@ export class MachineTrace {
   #recorder: TraceRecorder | undefined;
   #switchDevices = new Map<string, number>();
   #leave: (() => void) | undefined;
+  #cancelNext: (() => void) | undefined;
 
   constructor(sources: TraceSources) {
     this.#sources = sources;
@@ -68,8 +69,38 @@ export class MachineTrace {
     };
   }
 
+  /**
+   * Resolves with the first event from now on that `wanted` wants, as soon as it is recorded and before the guest goes on;
+   * with undefined when recording ends before. Starts to record when nothing is being recorded.
+   */
+  next(wanted: (kind: TraceEventKind) => boolean, now: () => void): Promise<TraceEvent | undefined> {
+    if (!this.active) this.start();
+    const recorder = this.#recorder;
+    this.#cancelNext?.();
+    return new Promise((resolve) => {
+      if (recorder === undefined) return;
+      const finish = (event: TraceEvent | undefined): void => {
+        recorder.onRecord = undefined;
+        this.#cancelNext = undefined;
+        resolve(event);
+      };
+      this.#cancelNext = () => finish(undefined);
+      recorder.onRecord = (kind) => {
+        if (!wanted(kind)) return;
+        now();
+        finish(recorder.last);
+      };
+    });
+  }
+
+  /** Gives {@link next} up. */
+  cancelNext(): void {
+    this.#cancelNext?.();
+  }
+
   /** Stops recording; what was recorded stays until the next {@link start}. */
   stop(): void {
+    this.#cancelNext?.();
     this.#leave?.();
     this.#leave = undefined;
   }

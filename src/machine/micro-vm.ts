@@ -16,6 +16,7 @@ import type {
   MetricsSnapshot,
   TransportKind,
 } from "../metrics/counters.ts";
+import type { TraceEvent, TraceEventKind } from "../metrics/trace-events.ts";
 import { NETWORK, parseMac } from "../net/addresses.ts";
 import { Capture } from "../net/pcap.ts";
 import { InPagePeer } from "../net/peer.ts";
@@ -29,10 +30,11 @@ import type { Clock } from "../virtio/types.ts";
 import { AGENT_PORT_NAME, Agent } from "./agent.ts";
 import { attachMmio, attachPci, attachV86Card } from "./attach.ts";
 import { commandLine } from "./command-line.ts";
+import { inspectMachine, type MachineInspection } from "./inspect.ts";
 import { interruptMap } from "./interrupt-map.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
 import { MachineTrace } from "./machine-trace.ts";
-import { type DeviceName, MEMORY_MAP } from "./memory-map.ts";
+import { BARS, type DeviceName, MEMORY_MAP, WINDOWS } from "./memory-map.ts";
 import { MACHINE_STATE, type MachineParts, restoreMachine, saveMachine } from "./snapshot.ts";
 import { readBody, readHeader, sha256, writeSnapshot } from "./snapshot-file.ts";
 import { renderStatus } from "./status.ts";
@@ -332,12 +334,43 @@ export class MicroVm {
 
   /** Stops the guest after its current slice of about a millisecond. Its clock goes on, as on a suspended computer. */
   pause(): void {
+    this.trace.cancelNext();
     this.#cpu.stop();
   }
 
   /** The same as {@link start}. */
   resume(): void {
     this.start();
+  }
+
+  /**
+   * Runs to the next event of a kind, by default the next register access, and pauses: with the event, or undefined when the
+   * machine was paused or stopped before. Starts the trace when it is not active. The guest stands a little behind the event, some
+   * tens of instructions as a rule: the emulated CPU lets go where the translated code that made the access looks up.
+   */
+  async stepToEvent(kinds: readonly TraceEventKind[] = ["read", "write"]): Promise<TraceEvent | undefined> {
+    let stopped: Promise<void> = Promise.resolve();
+    const event = this.trace.next(
+      (kind) => kinds.includes(kind),
+      () => {
+        stopped = this.#cpu.stopSoon();
+      },
+    );
+    this.start();
+    const found = await event;
+    await stopped;
+    return found;
+  }
+
+  /** Devices, queues, message tables and interrupt controllers as they stand. The guest does not notice. */
+  inspect(): MachineInspection {
+    return inspectMachine({
+      interrupts: this.#cpu.inspectInterrupts(),
+      guestInstructions: this.#cpu.instructions,
+      running: this.#cpu.running,
+      transports: this.#transports,
+      bases: this.transport === "pci" ? BARS : WINDOWS,
+    });
   }
 
   get running(): boolean {

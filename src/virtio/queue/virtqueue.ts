@@ -15,6 +15,7 @@ import {
 import type { GuestMemory, Traced } from "../types.ts";
 import { DescriptorChain } from "./chain.ts";
 import { VirtqueueError } from "./errors.ts";
+import type { QueuePosition } from "./inspect.ts";
 
 export { DescriptorChain } from "./chain.ts";
 export { VirtqueueError } from "./errors.ts";
@@ -75,6 +76,7 @@ export function virtqueuePartSizes(size: number): {
 export class Virtqueue {
   readonly size: number;
   readonly #memory: GuestMemory;
+  readonly #layout: VirtqueueLayout;
   readonly #mask: number;
   readonly #eventIndex: boolean;
   readonly #indirect: boolean;
@@ -134,6 +136,7 @@ export class Virtqueue {
 
     this.size = size;
     this.#memory = memory;
+    this.#layout = layout;
     this.#mask = size - 1;
     this.#eventIndex = options.eventIndex;
     this.#indirect = options.indirect;
@@ -201,6 +204,17 @@ export class Virtqueue {
   /** The chain that was popped with this head and not yet pushed: a device that keeps chains finds them again by it. */
   chainInFlight(head: number): DescriptorChain | undefined {
     return this.#inFlight[head] === 1 ? this.#chains[head] : undefined;
+  }
+
+  /** Where the queue is and how far it has come, for looking at. */
+  get position(): QueuePosition {
+    return {
+      layout: this.#layout,
+      eventIndex: this.#eventIndex,
+      nextAvailable: this.#nextAvail,
+      nextUsed: this.#nextUsed,
+      inFlight: [...this.#inFlight.keys()].filter((head) => this.#inFlight[head] !== 0),
+    };
   }
 
   /**

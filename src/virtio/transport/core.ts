@@ -6,6 +6,7 @@ import {
   VIRTIO_CONFIG_S_FEATURES_OK,
   VIRTIO_CONFIG_S_NEEDS_RESET,
 } from "../defs.ts";
+import { inspectRings, type RingsView } from "../queue/inspect.ts";
 import { VIRTQUEUE_STATE, Virtqueue, VirtqueueError, type VirtqueueState } from "../queue/virtqueue.ts";
 import {
   type DeviceContext,
@@ -188,6 +189,12 @@ export class VirtioCore {
 
   queueReady(index: number): boolean {
     return this.#queues[index]?.ready ?? false;
+  }
+
+  /** The rings of a live queue, for looking at. */
+  inspectQueue(index: number): RingsView | undefined {
+    const queue = this.#running ? this.#live[index] : undefined;
+    return queue && inspectRings(this.#memory, queue.position);
   }
 
   /** Size in descriptors; whether it is legal is judged at DRIVER_OK. */

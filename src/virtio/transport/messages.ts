@@ -1,6 +1,7 @@
 import type { DeviceCounters } from "../../metrics/counters.ts";
 import { bool, list, record, StateError, type StateOf, u32 } from "../../state/codec.ts";
 import type { MessagePort } from "../types.ts";
+import type { VectorView } from "./inspect.ts";
 
 /** More vectors than any device has. */
 const VECTORS_MOST = 256;
@@ -103,6 +104,18 @@ export class MessageVectors {
 
   isPending(vector: number): boolean {
     return this.#pending[vector] === 1;
+  }
+
+  /** All vectors, for looking at. */
+  inspect(): VectorView[] {
+    return Array.from({ length: this.count }, (_, vector) => ({
+      addressLow: this.addressLow(vector),
+      addressHigh: this.addressHigh(vector),
+      data: this.data(vector),
+      masked: this.isMasked(vector),
+      pending: this.isPending(vector),
+      empty: this.#programmed[vector] !== 1,
+    }));
   }
 
   /** Forgets what is owed: the events belong to a life of the device that is over. */

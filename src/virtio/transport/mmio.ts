@@ -54,6 +54,8 @@ import type { GuestMemory, InterruptLine, LogSink, MessagePort, VirtioDevice } f
 import type { BusDevice } from "./bus.ts";
 import { CORE_STATE, type InterruptSink, type RestoreDevice, VirtioCore } from "./core.ts";
 import { deviceMetrics } from "./device-metrics.ts";
+import type { TransportView } from "./inspect.ts";
+import { inspectMmio } from "./mmio-inspect.ts";
 import { MSI_STATE, MsiTable } from "./msi.ts";
 import {
   MMIO_REGISTER_NAMES,
@@ -286,6 +288,20 @@ export class MmioTransport implements BusDevice {
 
   #tell(): void {
     for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Registers, queues and vectors as they stand, for looking at: no access, and nothing counted. */
+  inspect(): TransportView {
+    return inspectMmio(this.#core, this.#msi, {
+      version: this.version,
+      offered: this.#offered,
+      interrupts: this.interruptsInUse,
+      interruptStatus: this.#interruptStatus,
+      msiStatus: this.#msiStatus(),
+      deviceFeaturesSel: this.#deviceFeaturesSel,
+      driverFeaturesSel: this.#driverFeaturesSel,
+      queueSel: this.#queueSel,
+    });
   }
 
   // Interrupts.

@@ -8,6 +8,7 @@ import {
   VIRTIO_MMIO_MSI_COMMAND_UPDATE,
 } from "../defs.ts";
 import type { MessagePort } from "../types.ts";
+import type { VectorView } from "./inspect.ts";
 import { MESSAGES_STATE, MessageVectors } from "./messages.ts";
 
 /** The message that a driver writes register by register; an UPDATE command takes it over as a whole. */
@@ -84,6 +85,11 @@ export class MsiTable {
   restore(state: MsiState): void {
     Object.assign(this.staged, state.staged);
     this.#messages.restore(state.messages);
+  }
+
+  /** All vectors, for looking at. */
+  inspect(): VectorView[] {
+    return this.#messages.inspect();
   }
 
   /** Clears every message, mask and pending bit, and what was staged. */

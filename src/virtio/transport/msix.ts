@@ -1,6 +1,7 @@
 import type { DeviceCounters } from "../../metrics/counters.ts";
 import { record, type StateOf, u16 } from "../../state/codec.ts";
 import type { MessagePort } from "../types.ts";
+import type { VectorView } from "./inspect.ts";
 import { MESSAGES_STATE, MessageVectors } from "./messages.ts";
 import {
   PCI_MSIX_ENTRY_CTRL_MASKBIT,
@@ -66,6 +67,11 @@ export class MsixTable {
   restore(state: MsixState): void {
     this.#control = state.control;
     this.#vectors.restore(state.messages);
+  }
+
+  /** All vectors, for looking at. */
+  inspect(): VectorView[] {
+    return this.#vectors.inspect();
   }
 
   /** Whether the 32 bits at an offset of the table are of an entry. */

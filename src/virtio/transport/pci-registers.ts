@@ -20,7 +20,7 @@ import {
 } from "./pci-defs.ts";
 
 /** Offset, width in bytes and name of each field. */
-const FIELDS: readonly (readonly [offset: number, width: 1 | 2 | 4 | 8, name: string])[] = [
+export const PCI_COMMON_FIELDS: readonly (readonly [offset: number, width: 1 | 2 | 4 | 8, name: string])[] = [
   [VIRTIO_PCI_COMMON_DFSELECT, 4, "device_feature_select"],
   [VIRTIO_PCI_COMMON_DF, 4, "device_feature"],
   [VIRTIO_PCI_COMMON_GFSELECT, 4, "driver_feature_select"],
@@ -40,21 +40,21 @@ const FIELDS: readonly (readonly [offset: number, width: 1 | 2 | 4 | 8, name: st
 ];
 
 /** Index of "isr": reads and writes of the ISR status byte. */
-export const PCI_REGISTER_ISR = FIELDS.length;
+export const PCI_REGISTER_ISR = PCI_COMMON_FIELDS.length;
 /** Index of "Config": any access to the device's configuration structure. */
-export const PCI_REGISTER_CONFIG = FIELDS.length + 1;
+export const PCI_REGISTER_CONFIG = PCI_COMMON_FIELDS.length + 1;
 /** Index of "Doorbell": any access to the notification structure. */
-export const PCI_REGISTER_DOORBELL = FIELDS.length + 2;
+export const PCI_REGISTER_DOORBELL = PCI_COMMON_FIELDS.length + 2;
 /** Index of "MsixTable": any access to the MSI-X table or its pending bits. */
-export const PCI_REGISTER_MSIX = FIELDS.length + 3;
+export const PCI_REGISTER_MSIX = PCI_COMMON_FIELDS.length + 3;
 /** Index of "PciConfig": configuration cycles. */
-export const PCI_REGISTER_CYCLE = FIELDS.length + 4;
+export const PCI_REGISTER_CYCLE = PCI_COMMON_FIELDS.length + 4;
 /** Index of "Other": accesses to the BAR where nothing is. */
-export const PCI_REGISTER_OTHER = FIELDS.length + 5;
+export const PCI_REGISTER_OTHER = PCI_COMMON_FIELDS.length + 5;
 
 /** Names in the order of the counters' indices. What mmio has too has mmio's name, so that figures compare. */
 export const PCI_REGISTER_NAMES: readonly string[] = [
-  ...FIELDS.map(([, , name]) => name),
+  ...PCI_COMMON_FIELDS.map(([, , name]) => name),
   "isr",
   "Config",
   "Doorbell",
@@ -64,7 +64,7 @@ export const PCI_REGISTER_NAMES: readonly string[] = [
 ];
 
 const byByte = new Uint8Array(VIRTIO_PCI_COMMON_SIZE);
-FIELDS.forEach(([offset, width], index) => {
+PCI_COMMON_FIELDS.forEach(([offset, width], index) => {
   byByte.fill(index, offset, offset + width);
 });
 
@@ -75,7 +75,7 @@ export function fieldIndex(offset: number): number {
 
 /** Offset of a field, by the index that {@link fieldIndex} gives. */
 export function fieldOffset(index: number): number {
-  return FIELDS[index]?.[0] ?? 0;
+  return PCI_COMMON_FIELDS[index]?.[0] ?? 0;
 }
 
 /**
@@ -83,7 +83,7 @@ export function fieldOffset(index: number): number {
  * A CPU without 16-bit bus reads asks for the bytes of a 16-bit field one by one.
  */
 export function naturalWidth(offset: number, size: number, write: boolean): boolean {
-  const [start, width] = FIELDS[fieldIndex(offset)] ?? [0, 0];
+  const [start, width] = PCI_COMMON_FIELDS[fieldIndex(offset)] ?? [0, 0];
   if (width === 8) return size === 4 && (offset - start) % 4 === 0;
   if (width === 2 && size === 1) return !write;
   return offset === start && size === width;

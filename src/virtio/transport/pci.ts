@@ -17,6 +17,7 @@ import type {
 import type { BusDevice } from "./bus.ts";
 import { CORE_STATE, type RestoreDevice, VirtioCore } from "./core.ts";
 import { deviceMetrics } from "./device-metrics.ts";
+import type { TransportView } from "./inspect.ts";
 import { MSIX_STATE, MsixTable } from "./msix.ts";
 import { addVirtioCapabilities, type PciCapabilities } from "./pci-capabilities.ts";
 import { PCI_COMMON_STATE, PciCommon } from "./pci-common.ts";
@@ -46,6 +47,7 @@ import {
   VIRTIO_PCI_REVISION,
   VIRTIO_PCI_SUBSYSTEM,
 } from "./pci-defs.ts";
+import { inspectPci } from "./pci-inspect.ts";
 import {
   fieldIndex,
   PCI_REGISTER_CONFIG,
@@ -235,6 +237,11 @@ export class PciTransport implements BusDevice {
     this.#config.interruptStatus = pending;
     this.#level = level;
     this.#core.restore(state.core, device);
+  }
+
+  /** Registers, queues and vectors as they stand, for looking at: no access, and nothing counted. */
+  inspect(): TransportView {
+    return inspectPci(this.#core, this.#common, this.#msix, this.#isr, this.interruptsInUse);
   }
 
   // Interrupts.

@@ -39,7 +39,12 @@ import {
 type Access = "R" | "W" | "RW";
 
 /** Offset, width in bytes, name and access of each register below the configuration space. */
-const REGISTERS: readonly (readonly [offset: number, width: 2 | 4, name: string, access: Access])[] = [
+export const MMIO_REGISTERS: readonly (readonly [
+  offset: number,
+  width: 2 | 4,
+  name: string,
+  access: Access,
+])[] = [
   [VIRTIO_MMIO_MAGIC_VALUE, 4, "MagicValue", "R"],
   [VIRTIO_MMIO_VERSION, 4, "Version", "R"],
   [VIRTIO_MMIO_DEVICE_ID, 4, "DeviceID", "R"],
@@ -76,22 +81,22 @@ const REGISTERS: readonly (readonly [offset: number, width: 2 | 4, name: string,
 ];
 
 /** Index of "Config": any access to configuration space. */
-export const REGISTER_CONFIG = REGISTERS.length;
+export const REGISTER_CONFIG = MMIO_REGISTERS.length;
 /** Index of "Doorbell": any access to the second page of the window. */
-export const REGISTER_DOORBELL = REGISTERS.length + 1;
+export const REGISTER_DOORBELL = MMIO_REGISTERS.length + 1;
 /** Index of "Other": accesses below the configuration space that name no register. */
-export const REGISTER_OTHER = REGISTERS.length + 2;
+export const REGISTER_OTHER = MMIO_REGISTERS.length + 2;
 
 /** Names in the order of the counters' indices. */
 export const MMIO_REGISTER_NAMES: readonly string[] = [
-  ...REGISTERS.map(([, , name]) => name),
+  ...MMIO_REGISTERS.map(([, , name]) => name),
   "Config",
   "Doorbell",
   "Other",
 ];
 
 const byHalfword = new Uint8Array(VIRTIO_MMIO_CONFIG / 2).fill(REGISTER_OTHER);
-REGISTERS.forEach(([offset, width], index) => {
+MMIO_REGISTERS.forEach(([offset, width], index) => {
   byHalfword.fill(index, offset / 2, (offset + width) / 2);
 });
 
@@ -105,7 +110,7 @@ export const READ_OF_WRITE_ONLY = "read of a write-only register";
 
 /** What is wrong with a read, or a write, of an offset below the configuration space that had no effect. */
 export function misuse(offset: number, size: number, write: boolean): string {
-  const [start, width, , access] = REGISTERS[registerIndex(offset)] ?? [0, 0, "", undefined];
+  const [start, width, , access] = MMIO_REGISTERS[registerIndex(offset)] ?? [0, 0, "", undefined];
   if (access === undefined) return "undefined register";
   if (offset !== start || size !== width) return WRONG_WIDTH;
   if (write) return access === "R" ? "write to a read-only register" : "undefined register";

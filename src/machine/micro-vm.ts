@@ -483,9 +483,10 @@ export class MicroVm {
 
   /** Goes on recording frames; capturing is on from the start. */
   startCapture(): void {
-    this.#stopTap ??= this.#peer.addTap((frame, direction) => {
-      this.#capture.add(frame, direction, (CLOCK.now() - this.#startedAt) * 1000);
-    });
+    this.#stopTap ??= this.#peer.addTap(
+      (frame, direction) => this.#capture.add(frame, direction, (CLOCK.now() - this.#startedAt) * 1000),
+      { skip: (frames) => this.#capture.skip(frames) },
+    );
   }
 
   /** Stops recording frames; what was recorded stays. */

@@ -79,9 +79,14 @@ export function internetSum(bytes: Uint8Array, start: number, end: number, initi
   }
   if (even !== end) upper += u8(bytes, even);
   // 32768 words of 16 bits and the pseudo header stay below 2^32, but not below 2^31: unsigned shifts.
-  sum += upper * 256 + lower;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return sum;
+  return foldSum(sum + upper * 256 + lower);
+}
+
+/** A ones' complement sum of less than 2^32 in 16 bits. */
+export function foldSum(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
+  return folded;
 }
 
 /** The sum of the pseudo header that UDP and TCP checksums cover (RFC 768). Addresses are unsigned 32-bit. */
@@ -152,13 +157,19 @@ export function decodeIpv4(frame: Uint8Array, into: Ipv4Packet): string | undefi
 /**
  * Decodes the UDP header of a packet that {@link decodeIpv4} found sound. Returns undefined when it is sound
  * too, else why it is not. A checksum of 0 means that the sender computed none (RFC 768).
+ * @param verifyChecksum false when the checksum is left to be filled in by an offload.
  */
-export function decodeUdp(frame: Uint8Array, packet: Ipv4Packet, into: UdpDatagram): string | undefined {
+export function decodeUdp(
+  frame: Uint8Array,
+  packet: Ipv4Packet,
+  into: UdpDatagram,
+  verifyChecksum = true,
+): string | undefined {
   const start = packet.payload;
   if (packet.end - start < UDP_HEADER) return "UDP datagram too short";
   const length = u16(frame, start + 4);
   if (length < UDP_HEADER || start + length > packet.end) return "bad UDP length";
-  if (u16(frame, start + 6) !== 0) {
+  if (verifyChecksum && u16(frame, start + 6) !== 0) {
     const pseudo = pseudoHeaderSum(packet.source, packet.destination, PROTOCOL_UDP, length);
     if (internetSum(frame, start, start + length, pseudo) !== 0xffff) return "bad UDP checksum";
   }
@@ -224,8 +235,14 @@ export interface UdpEnds extends Ipv4Ends {
 /**
  * Writes the headers of a frame whose UDP data already lie at [{@link UDP_DATA}, UDP_DATA + dataLength) and
  * returns the length of the frame. `frame` must be that long.
+ * @param computeChecksum false when that is left to the receiver: the field then holds the pseudo header's sum.
  */
-export function encodeUdp(frame: Uint8Array, ends: UdpEnds, dataLength: number): number {
+export function encodeUdp(
+  frame: Uint8Array,
+  ends: UdpEnds,
+  dataLength: number,
+  computeChecksum = true,
+): number {
   const udpLength = UDP_HEADER + dataLength;
   encodeIpv4(frame, ends, PROTOCOL_UDP, udpLength);
   const udp = IPV4_PAYLOAD;
@@ -234,6 +251,10 @@ export function encodeUdp(frame: Uint8Array, ends: UdpEnds, dataLength: number):
   put16(frame, udp + 4, udpLength);
   put16(frame, udp + 6, 0);
   const pseudo = pseudoHeaderSum(ends.source, ends.destination, PROTOCOL_UDP, udpLength);
+  if (!computeChecksum) {
+    put16(frame, udp + 6, foldSum(pseudo));
+    return UDP_DATA + dataLength;
+  }
   const checksum = ~internetSum(frame, udp, udp + udpLength, pseudo) & 0xffff;
   // A computed 0 is sent as 0xffff, because 0 says "no checksum" (RFC 768).
   put16(frame, udp + 6, checksum === 0 ? 0xffff : checksum);

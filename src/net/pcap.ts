@@ -104,6 +104,13 @@ export class Capture {
     this.#lastTimestamp = timestamp;
   }
 
+  /** Whether frames need not be shown: one had no room, and so none that follows is kept. Counts `frames` as left out then. */
+  skip(frames: number): boolean {
+    if (this.#leftOut === 0) return false;
+    this.#leftOut += frames;
+    return true;
+  }
+
   /** Forgets all frames and counts. */
   clear(): void {
     this.#chunks = [];

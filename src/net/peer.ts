@@ -2,6 +2,16 @@ import { count, list, record, type StateOf, tally, text } from "../state/codec.t
 import { NETWORK, PORTS, parseIpv4, parseMac } from "./addresses.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import {
+  completeChecksum,
+  type FrameOffload,
+  NO_OFFLOAD,
+  NO_TAIL,
+  type ReceiveOffloads,
+  TCP_CHECKSUM,
+  UDP_CHECKSUM,
+  WireFrames,
+} from "./offload.ts";
+import {
   ARP_PACKET,
   checkTcp,
   decodeIpv4,
@@ -12,6 +22,8 @@ import {
   emptyIpv4,
   emptyUdp,
   encodeUdp,
+  IPV4_PAYLOAD,
+  type Ipv4Packet,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
   UDP_DATA,
@@ -51,8 +63,21 @@ export type PeerState = StateOf<typeof PEER_STATE>;
 /** Which way a frame goes. */
 export type FrameDirection = "from-guest" | "to-guest";
 
-/** Sees every frame at the guest's cable. `frame` is valid during the call only. A tap that throws is removed. */
+/**
+ * Sees every frame at the guest's cable, as a real cable would carry it: what guest and peer leave to each other is done for
+ * it. `frame` is valid during the call only. A tap that throws is removed.
+ */
 export type FrameTap = (frame: Uint8Array, direction: FrameDirection) => void;
+
+/** Options of {@link InPagePeer.addTap}. */
+export interface TapOptions {
+  /** Asked first, with the number of frames that come: true spares their making when the tap does not want them. */
+  readonly skip?: (frames: number) => boolean;
+}
+
+interface Tap extends TapOptions {
+  readonly show: Record<FrameDirection, (frame: Uint8Array) => void>;
+}
 
 export interface InPagePeerOptions {
   /** Answers what the peer does not; without one there are only our services. */
@@ -94,9 +119,10 @@ export interface PeerCounters extends ConnectionCounters {
 export class InPagePeer {
   /**
    * Set by the device: takes a frame for the guest, valid during the call only. It should not throw (a frame
-   * at which it does is dropped and counted), since it may be called far from any of the device's own code.
+   * at which it does is dropped and counted), since it may be called far from any of the device's own code. `offload` says
+   * what is left undone, as far as {@link setReceiveOffloads} allowed it.
    */
-  receive?: (frame: Uint8Array) => void;
+  receive?: (frame: Uint8Array, offload?: Readonly<FrameOffload>, tail?: Uint8Array) => void;
 
   readonly counters: PeerCounters = {
     framesFromGuest: 0,
@@ -111,7 +137,8 @@ export class InPagePeer {
   readonly #log: (message: string) => void;
   readonly #mac = parseMac(NETWORK.peer.mac);
   readonly #ip = parseIpv4(NETWORK.peer.ip);
-  readonly #taps = new Set<FrameTap>();
+  readonly #taps = new Set<Tap>();
+  readonly #wire = new WireFrames();
   readonly #datagramServices = new Map<number, DatagramService>();
   readonly #tcp: TcpListener;
   readonly #web: boolean;
@@ -122,6 +149,12 @@ export class InPagePeer {
   readonly #reply = new Uint8Array(ETHERNET_HEADER + NETWORK.mtu);
   readonly #replyData = this.#reply.subarray(UDP_DATA);
   readonly #replyEnds: UdpEnds;
+  readonly #replyOffload: FrameOffload = {
+    checksumStart: IPV4_PAYLOAD,
+    checksumOffset: UDP_CHECKSUM,
+    segmentSize: 0,
+  };
+  #offloads: ReceiveOffloads = { checksum: false, segmentation: false };
 
   constructor(options: InPagePeerOptions = {}) {
     this.#router = options.router;
@@ -146,11 +179,11 @@ export class InPagePeer {
       services: streamServices,
       clock: options.clock ?? SYSTEM_CLOCK,
       counters: this.counters,
-      transmit: (frame) => this.#toGuest(frame),
+      transmit: (frame, offload) => this.#toGuest(frame, offload),
       mac: this.#mac,
     });
     this.#web = options.web ?? false;
-    this.#router?.onFrame((frame) => this.#toGuest(frame));
+    this.#router?.onFrame((frame) => this.#toGuest(frame, NO_OFFLOAD));
   }
 
   save(): PeerState {
@@ -184,30 +217,46 @@ export class InPagePeer {
   }
 
   /** Shows every frame, both ways, to `tap`. Returns a function that ends it; calling that twice is harmless. */
-  addTap(tap: FrameTap): () => void {
-    this.#taps.add(tap);
+  addTap(tap: FrameTap, options: TapOptions = {}): () => void {
+    const entry: Tap = {
+      ...options,
+      show: {
+        "from-guest": (frame) => tap(frame, "from-guest"),
+        "to-guest": (frame) => tap(frame, "to-guest"),
+      },
+    };
+    this.#taps.add(entry);
     return () => {
-      this.#taps.delete(tap);
+      this.#taps.delete(entry);
     };
   }
 
-  /** Takes a frame from the guest. `frame` may be a buffer that is used again after the call. Never throws. */
-  send(frame: Uint8Array): void {
+  /** What the guest's driver lets us leave undone, from now on. */
+  setReceiveOffloads(offloads: ReceiveOffloads): void {
+    this.#offloads = offloads;
+    this.#tcp.setReceiveOffloads(offloads);
+  }
+
+  /**
+   * Takes a frame from the guest, with what the guest has left to us. `frame` may be a buffer that is used again after the
+   * call; a checksum may be completed in it. Never throws.
+   */
+  send(frame: Uint8Array, offload: Readonly<FrameOffload> = NO_OFFLOAD): void {
     this.counters.framesFromGuest++;
-    this.#show(frame, "from-guest");
-    const reason = this.#dispatch(frame);
+    this.#show(frame, "from-guest", offload, NO_TAIL);
+    const reason = this.#dispatch(frame, offload);
     if (reason !== undefined) this.#drop(reason);
   }
 
   /** Takes the frame where it belongs. Returns why it belongs nowhere, if so. */
-  #dispatch(frame: Uint8Array): string | undefined {
+  #dispatch(frame: Uint8Array, offload: Readonly<FrameOffload>): string | undefined {
     if (frame.length < ETHERNET_HEADER) return "frame too short";
     if (!this.#isForPeer(frame)) return "not for the peer";
     const etherType = u16(frame, 12);
-    if (etherType === ETHERTYPE_IPV4) return this.#dispatchIpv4(frame);
+    if (etherType === ETHERTYPE_IPV4) return this.#dispatchIpv4(frame, offload);
     if (etherType !== ETHERTYPE_ARP) return "EtherType not served";
     if (frame.length < ETHERNET_HEADER + ARP_PACKET) return "ARP packet too short";
-    return this.#route(frame);
+    return this.#route(frame, offload);
   }
 
   /** Our own address, or any group address (broadcast and multicast have the lowest bit of the first byte set). */
@@ -218,14 +267,22 @@ export class InPagePeer {
     return true;
   }
 
-  #dispatchIpv4(frame: Uint8Array): string | undefined {
+  #dispatchIpv4(frame: Uint8Array, offload: Readonly<FrameOffload>): string | undefined {
     const packet = this.#packet;
     const problem = decodeIpv4(frame, packet);
     if (problem !== undefined) return problem;
+    // A checksum that the guest left to us protects nothing between it and us: nobody looks at it but a wire.
+    const left = offload.checksumStart !== 0;
+    if (offload.segmentSize !== 0 && packet.protocol !== PROTOCOL_TCP) return "segments of what is not TCP";
+    if (left && !isTransportChecksum(packet, offload)) {
+      // Of something inside of the packet: with it completed, this is a frame like others, if perhaps no sound one.
+      completeChecksum(frame, offload);
+      return this.#dispatchIpv4(frame, NO_OFFLOAD);
+    }
     let mayBeKept = false;
     if (packet.protocol === PROTOCOL_UDP) {
       const datagram = this.#datagram;
-      const problem = decodeUdp(frame, packet, datagram);
+      const problem = decodeUdp(frame, packet, datagram, !left);
       if (problem !== undefined) return problem;
       if (packet.destination === this.#ip) {
         const service = this.#datagramServices.get(datagram.destinationPort);
@@ -242,28 +299,32 @@ export class InPagePeer {
       if (problem !== undefined) return problem;
       mayBeKept = u16(frame, packet.payload + 2) === PORTS.webProxy;
       if (mayBeKept) {
-        if (!this.#web) return this.#tcp.refuse(frame, packet, "web access is off");
+        if (!this.#web) return this.#tcp.refuse(frame, packet, "web access is off", !left);
       } else if (packet.destination === this.#ip) {
-        return this.#tcp.receive(frame, packet);
+        return this.#tcp.receive(frame, packet, !left);
       }
     }
     // v86's router keeps subarrays of two kinds of frames after its call returned: TCP data for port 80, until a whole
     // request head has come (rawBuffer in its fetch_network.js), and the addresses of a DNS query, until an
     // answer over HTTPS has come (its fake_network.js). Of all other frames it keeps numbers and copies only: a
     // connection remembers its last packet, but reads no more than sequence number and window from it.
-    return this.#route(mayBeKept ? frame.slice() : frame);
+    return this.#route(frame, offload, mayBeKept ? this.#routeCopy : this.#routeFrame);
   }
 
-  #route(frame: Uint8Array): string | undefined {
+  /** The router knows nothing of offloads: it gets what a wire would bring. */
+  #route(frame: Uint8Array, offload: Readonly<FrameOffload>, emit = this.#routeFrame): string | undefined {
     if (this.#router === undefined) return "no router";
     try {
-      this.#router.send(frame);
+      this.#wire.forEach(frame, offload, NO_TAIL, emit);
     } catch {
       // v86's router reads options and names without bounds checks of its own: a RangeError is its way to say no.
       return "refused by the router";
     }
     return undefined;
   }
+
+  readonly #routeFrame = (frame: Uint8Array): void => this.#router?.send(frame);
+  readonly #routeCopy = (frame: Uint8Array): void => this.#router?.send(frame.slice());
 
   #answer(frame: Uint8Array, service: DatagramService): void {
     const packet = this.#packet;
@@ -275,27 +336,35 @@ export class InPagePeer {
     ends.destination = packet.source;
     ends.sourcePort = datagram.destinationPort;
     ends.destinationPort = datagram.sourcePort;
-    this.#toGuest(this.#reply.subarray(0, encodeUdp(this.#reply, ends, length)));
+    const { checksum } = this.#offloads;
+    const replyLength = encodeUdp(this.#reply, ends, length, !checksum);
+    this.#toGuest(this.#reply.subarray(0, replyLength), checksum ? this.#replyOffload : NO_OFFLOAD);
   }
 
-  #toGuest(frame: Uint8Array): void {
-    this.#show(frame, "to-guest");
+  #toGuest(frame: Uint8Array, offload: Readonly<FrameOffload>, tail = NO_TAIL): void {
+    this.#show(frame, "to-guest", offload, tail);
     if (this.receive === undefined) {
       this.#drop("no receiver");
       return;
     }
     try {
-      this.receive(frame);
+      this.receive(frame, offload, tail);
       this.counters.framesToGuest++;
     } catch {
       this.#drop("not taken by the device");
     }
   }
 
-  #show(frame: Uint8Array, direction: FrameDirection): void {
+  #show(
+    frame: Uint8Array,
+    direction: FrameDirection,
+    offload: Readonly<FrameOffload>,
+    tail: Uint8Array,
+  ): void {
     for (const tap of this.#taps) {
       try {
-        tap(frame, direction);
+        if (tap.skip?.(this.#wire.count(frame, offload, tail))) continue;
+        this.#wire.forEach(frame, offload, tail, tap.show[direction]);
       } catch {
         this.#taps.delete(tap);
         this.#log("net: a capture failed and was ended");
@@ -310,4 +379,11 @@ export class InPagePeer {
     this.counters.dropped++;
     if (before === 0) this.#log(`net: frame dropped: ${reason}`);
   }
+}
+
+/** Whether what is left to do is the checksum of the packet's own UDP or TCP header, which lies in the packet. */
+function isTransportChecksum(packet: Ipv4Packet, offload: Readonly<FrameOffload>): boolean {
+  if (offload.checksumStart !== packet.payload) return false;
+  if (packet.protocol === PROTOCOL_TCP) return offload.checksumOffset === TCP_CHECKSUM;
+  return packet.protocol === PROTOCOL_UDP && offload.checksumOffset === UDP_CHECKSUM;
 }

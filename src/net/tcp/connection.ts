@@ -120,8 +120,10 @@ export type ConnectionState = StateOf<typeof CONNECTION_STATE>;
 export interface ConnectionHost {
   readonly clock: Clock;
   readonly counters: ConnectionCounters;
-  /** Sends a segment with `length` bytes of `data` from `offset`. */
-  transmit(header: TcpHeader, data: SendBuffer, offset: number, length: number): void;
+  /** Most data bytes of a segment that is cut later on into those that a wire carries; 0 when nobody cuts. */
+  readonly largestSegment: number;
+  /** Sends a segment with `length` bytes of `data` from `offset`, to be cut into pieces of `segmentSize` if it is longer. */
+  transmit(header: TcpHeader, data: SendBuffer, offset: number, length: number, segmentSize: number): void;
   /** {@link Connection.acknowledge} is to be called within about a millisecond. */
   acknowledgeLater(connection: Connection): void;
   /** The state is CLOSED: nothing is to be kept. */
@@ -538,7 +540,11 @@ export class Connection implements Stream {
   #flush(): void {
     if (this.#processing || this.#state === "CLOSED") return;
     if (this.#state !== "SYN-RECEIVED") {
-      for (let length = this.#send.next(); length !== NOTHING; length = this.#send.next()) {
+      const send = this.#send;
+      for (;;) {
+        // Asked anew each time: with a segment the driver may go, and what it took with it.
+        const length = send.next(this.#host.largestSegment);
+        if (length === NOTHING) break;
         this.#transmitNext(length);
       }
       if (this.#receive.needsUpdate(this.queued)) this.#acknowledgement = "now";
@@ -577,7 +583,7 @@ export class Connection implements Stream {
     header.window = (flags & SYN) === 0 ? this.#receive.open(this.queued) : LARGEST_WINDOW_FIELD;
     this.#acknowledgement = "none";
     this.#unacknowledged = 0;
-    this.#host.transmit(header, this.#send.buffer, offset, length);
+    this.#host.transmit(header, this.#send.buffer, offset, length, this.#send.segmentSize);
   }
 
   // ---- Time ----

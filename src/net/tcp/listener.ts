@@ -1,7 +1,7 @@
 import { list } from "../../state/codec.ts";
-import { NETWORK } from "../addresses.ts";
 import type { Clock } from "../clock.ts";
-import { ETHERNET_HEADER, type Ipv4Packet } from "../packets.ts";
+import { type FrameOffload, NO_OFFLOAD, type ReceiveOffloads, TCP_CHECKSUM } from "../offload.ts";
+import { IPV4_HEADER, IPV4_PAYLOAD, type Ipv4Packet, TCP_HEADER } from "../packets.ts";
 import type { StreamService } from "../service.ts";
 import { CONNECTION_STATE, Connection, type ConnectionHost, type ConnectionState } from "./connection.ts";
 import type { ConnectionCounters } from "./counters.ts";
@@ -34,15 +34,16 @@ export interface TcpListenerOptions {
   readonly services: Iterable<StreamService>;
   readonly clock: Clock;
   readonly counters: ConnectionCounters;
-  /** Takes a frame for the guest; `frame` is valid during the call only. Must not throw. */
-  readonly transmit: (frame: Uint8Array) => void;
+  /** Takes a frame for the guest; both are valid during the call only. Must not throw. */
+  readonly transmit: (frame: Uint8Array, offload: Readonly<FrameOffload>) => void;
   /** Our MAC address. */
   readonly mac: Uint8Array;
   /** An unpredictable number from 0 to 2^32 - 1, for initial sequence numbers. Default: the platform's generator. */
   readonly random?: () => number;
-  /** Whether frames carry TCP checksums, and those of the guest are verified. Default true; false for an offload. */
-  readonly checksums?: boolean;
 }
+
+/** The largest IPv4 packet (RFC 791) less its headers. */
+const LARGEST_SEGMENT = 65535 - IPV4_HEADER - TCP_HEADER;
 
 /**
  * TCP for the services of the peer: passive opens only, at the ports of the services and at one address. It finds
@@ -57,16 +58,22 @@ export class TcpListener implements ConnectionHost {
 
   readonly #ports = new Map<number, ServedPort>();
   readonly #connections = new Map<number, Connection>();
-  readonly #transmit: (frame: Uint8Array) => void;
+  readonly #transmit: TcpListenerOptions["transmit"];
   readonly #mac: Uint8Array;
   readonly #random: () => number;
-  readonly #checksums: boolean;
   /** Whose acknowledgements wait. */
   readonly #waiting = new Set<Connection>();
   #cancelWaiting: (() => void) | undefined;
 
   readonly #segment = emptyTcp();
-  readonly #frame = new Uint8Array(ETHERNET_HEADER + NETWORK.mtu);
+  readonly #frame = new Uint8Array(TCP_DATA + LARGEST_SEGMENT);
+  /** What the guest lets us leave undone. */
+  #offloads: ReceiveOffloads = { checksum: false, segmentation: false };
+  readonly #offload: FrameOffload = {
+    checksumStart: IPV4_PAYLOAD,
+    checksumOffset: TCP_CHECKSUM,
+    segmentSize: 0,
+  };
   readonly #noData = new SendBuffer();
   readonly #resetHeader: TcpHeader;
 
@@ -76,7 +83,6 @@ export class TcpListener implements ConnectionHost {
     this.#transmit = options.transmit;
     this.#mac = options.mac;
     this.#random = options.random ?? randomNumber;
-    this.#checksums = options.checksums ?? true;
     for (const service of options.services) {
       this.#ports.set(service.port, { service, index: this.#ports.size });
     }
@@ -104,10 +110,11 @@ export class TcpListener implements ConnectionHost {
   /**
    * Takes a packet of TCP for our address. `frame` is read during the call only, and answers come within it. Returns
    * undefined, or why the packet is no sound segment.
+   * @param verifyChecksum false when the guest has left the checksum to us.
    */
-  receive(frame: Uint8Array, packet: Ipv4Packet): string | undefined {
+  receive(frame: Uint8Array, packet: Ipv4Packet, verifyChecksum = true): string | undefined {
     const segment = this.#segment;
-    const problem = decodeTcp(frame, packet, segment, this.#checksums);
+    const problem = decodeTcp(frame, packet, segment, verifyChecksum);
     if (problem !== undefined) return problem;
     this.counters.segments.received++;
     const port = this.#ports.get(segment.destinationPort);
@@ -132,8 +139,8 @@ export class TcpListener implements ConnectionHost {
    * Refuses a packet of TCP for whatever address with a reset, and counts a connection refused for `reason` if it
    * was to begin one. Returns undefined, or why the packet is no sound segment.
    */
-  refuse(frame: Uint8Array, packet: Ipv4Packet, reason: string): string | undefined {
-    const problem = decodeTcp(frame, packet, this.#segment, this.#checksums);
+  refuse(frame: Uint8Array, packet: Ipv4Packet, reason: string, verifyChecksum = true): string | undefined {
+    const problem = decodeTcp(frame, packet, this.#segment, verifyChecksum);
     if (problem !== undefined) return problem;
     this.counters.segments.received++;
     this.#refuse(frame, packet, reason);
@@ -163,6 +170,11 @@ export class TcpListener implements ConnectionHost {
     }
   }
 
+  /** What the guest's driver lets us leave undone from now on. */
+  setReceiveOffloads(offloads: ReceiveOffloads): void {
+    this.#offloads = offloads;
+  }
+
   /** Forgets every connection, without a word to the guest. */
   close(): void {
     for (const connection of this.#connections.values()) connection.release();
@@ -173,12 +185,18 @@ export class TcpListener implements ConnectionHost {
 
   // ---- For connections ----
 
-  transmit(header: TcpHeader, data: SendBuffer, offset: number, length: number): void {
+  get largestSegment(): number {
+    return this.#offloads.segmentation ? LARGEST_SEGMENT : 0;
+  }
+
+  transmit(header: TcpHeader, data: SendBuffer, offset: number, length: number, segmentSize: number): void {
     const frame = this.#frame;
+    const { checksum } = this.#offloads;
     data.copy(offset, length, frame, TCP_DATA);
-    const frameLength = encodeTcp(frame, header, length, this.#checksums);
+    const frameLength = encodeTcp(frame, header, length, !checksum);
+    this.#offload.segmentSize = length > segmentSize ? segmentSize : 0;
     this.counters.segments.sent++;
-    this.#transmit(frame.subarray(0, frameLength));
+    this.#transmit(frame.subarray(0, frameLength), checksum ? this.#offload : NO_OFFLOAD);
   }
 
   acknowledgeLater(connection: Connection): void {
@@ -273,7 +291,7 @@ export class TcpListener implements ConnectionHost {
       header.acknowledgement = advance(segment.sequence, sequenceLength(segment));
     }
     this.counters.segments.resetsSent++;
-    this.transmit(header, this.#noData, 0, 0);
+    this.transmit(header, this.#noData, 0, 0, 0);
   }
 }
 

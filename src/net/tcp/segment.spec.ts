@@ -201,11 +201,13 @@ describe("encodeTcp", () => {
     expect(readTcp(frame.subarray(0, encodeTcp(frame, plain, 0, true))).options).toEqual([2, 4, 5, 180]);
   });
 
-  it("leaves the acknowledgement number 0 without ACK, and the checksum 0 when told so", () => {
+  it("leaves the acknowledgement number 0 without ACK, and the pseudo header's sum for a checksum when told so", () => {
     const frame = new Uint8Array(100).fill(0xee);
     encodeTcp(frame, { ...HEADER, flags: SYN }, 0, true);
     expect([...frame.subarray(42, 46)]).toEqual([0, 0, 0, 0]);
     encodeTcp(frame, HEADER, 10, false);
-    expect([...frame.subarray(50, 54)]).toEqual([0, 0, 0, 0]);
+    // 10.0.2.2 + 10.0.2.15 + protocol 6 + 30 bytes of segment (RFC 9293 section 3.1), and no urgent pointer.
+    const pseudo = 0x0a00 + 0x0202 + 0x0a00 + 0x020f + 6 + 30;
+    expect([...frame.subarray(50, 54)]).toEqual([pseudo >> 8, pseudo & 0xff, 0, 0]);
   });
 });

@@ -6,6 +6,7 @@ import { NETWORK } from "../addresses.ts";
 import {
   checkTcp,
   encodeIpv4,
+  foldSum,
   IPV4_HEADER,
   IPV4_PAYLOAD,
   type Ipv4Ends,
@@ -177,7 +178,7 @@ export const TCP_DATA = IPV4_PAYLOAD + TCP_HEADER;
 /**
  * Writes the headers of a frame whose data already lie at [{@link TCP_DATA}, TCP_DATA + dataLength) and returns the
  * length of the frame. `frame` must be that long, and {@link TCP_DATA} + 8 for a SYN.
- * @param computeChecksum false when the receiver will not look at it: the field is left 0.
+ * @param computeChecksum false when that is left to the receiver: the field then holds the pseudo header's sum.
  */
 export function encodeTcp(
   frame: Uint8Array,
@@ -198,10 +199,8 @@ export function encodeTcp(
   put16(frame, tcp + 14, header.window);
   // Checksum and urgent pointer.
   put32(frame, tcp + 16, 0);
-  if (computeChecksum) {
-    const pseudo = pseudoHeaderSum(header.source, header.destination, PROTOCOL_TCP, length);
-    put16(frame, tcp + 16, ~internetSum(frame, tcp, tcp + length, pseudo));
-  }
+  const pseudo = pseudoHeaderSum(header.source, header.destination, PROTOCOL_TCP, length);
+  put16(frame, tcp + 16, computeChecksum ? ~internetSum(frame, tcp, tcp + length, pseudo) : foldSum(pseudo));
   return TCP_DATA + optionsLength + dataLength;
 }
 

@@ -54,7 +54,8 @@ export class SendSequence {
   #windowSequence: number;
   #windowAcknowledgement: number;
   readonly #shift: number;
-  readonly #segmentSize: number;
+  /** Most data bytes of one segment on a wire. */
+  readonly segmentSize: number;
   #finWanted = false;
 
   /**
@@ -74,7 +75,7 @@ export class SendSequence {
     this.#windowSequence = syn.sequence;
     this.#windowAcknowledgement = initial;
     this.#shift = Math.max(0, syn.windowShift);
-    this.#segmentSize = segmentSize;
+    this.segmentSize = segmentSize;
   }
 
   /** One that goes on. @throws StateError when its numbers contradict each other. */
@@ -105,7 +106,7 @@ export class SendSequence {
       windowSequence: this.#windowSequence,
       windowAcknowledgement: this.#windowAcknowledgement,
       shift: this.#shift,
-      segmentSize: this.#segmentSize,
+      segmentSize: this.segmentSize,
       finWanted: this.#finWanted,
       buffer: this.buffer.contents(),
     };
@@ -185,18 +186,23 @@ export class SendSequence {
     this.#finWanted = true;
   }
 
-  /** How many data bytes the next segment is to carry, 0 for a FIN alone, or {@link NOTHING}. */
-  next(): number {
+  /**
+   * How many data bytes the next segment is to carry, 0 for a FIN alone, or {@link NOTHING}. With `most` beyond the
+   * segment size it may be several segments in one, full ones but for the end of what waits.
+   */
+  next(most = this.segmentSize): number {
     const inFlight = distance(this.#unacknowledged, this.#next);
     const unsent = this.buffer.length - inFlight;
     // One less than none: the FIN is out too.
     if (unsent < 0) return NOTHING;
-    const length = Math.min(unsent, this.#segmentSize, Math.max(0, this.#window - inFlight));
+    const limit = Math.max(this.segmentSize, most - (most % this.segmentSize));
+    const length = Math.min(unsent, limit, Math.max(0, this.#window - inFlight));
     if (length === unsent) return length > 0 || this.#finWanted ? length : NOTHING;
     if (length === 0) return NOTHING;
+    if (length >= this.segmentSize) return length - (length % this.segmentSize);
     // RFC 9293 section 3.8.6.2.1 (MUST-38): no small segment into a window that is about to grow. If it does not
     // grow, the retransmission timer sends.
-    return length >= this.#segmentSize || length >= this.#largestWindow / 2 ? length : NOTHING;
+    return length >= this.#largestWindow / 2 ? length : NOTHING;
   }
 
   /**
@@ -205,7 +211,7 @@ export class SendSequence {
    */
   again(): number {
     this.#next = this.#unacknowledged;
-    return Math.min(this.buffer.length, this.#segmentSize, Math.max(1, this.#window));
+    return Math.min(this.buffer.length, this.segmentSize, Math.max(1, this.#window));
   }
 
   /** Makes the next segment, with so many data bytes. */

@@ -1,3 +1,4 @@
+import { NO_TAIL, WireFrames } from "../offload.ts";
 import { decodeIpv4, emptyIpv4 } from "../packets.ts";
 import type { Stream, StreamHandler, StreamService } from "../service.ts";
 import { emptyConnectionCounters } from "../tcp/counters.ts";
@@ -55,25 +56,27 @@ export interface TcpStackOptions {
   readonly services?: readonly StreamService[];
   /** Of the scripted service. Default 7. */
   readonly port?: number;
-  readonly checksums?: boolean;
 }
 
 /** A listener at the guest's cable, with a clock that stands still. */
-export function tcpStack({ initial, services = [], port = 7, checksums = true }: TcpStackOptions = {}) {
+export function tcpStack({ initial, services = [], port = 7 }: TcpStackOptions = {}) {
   const clock = new FakeClock();
   const counters = emptyConnectionCounters();
   const service = new ScriptedService(port);
   /** What was sent and not yet looked at. */
   const sent: Tcp[] = [];
   const packet = emptyIpv4();
-  const cable = { transmit: (frame: Uint8Array): void => void sent.push(readTcp(frame)) };
+  const cable = {
+    /** Gets frames as a wire would carry them. */
+    transmit: (frame: Uint8Array): void => void sent.push(readTcp(frame)),
+  };
+  const wire = new WireFrames();
   const listener = new TcpListener({
     services: [service, ...services],
     clock,
     counters,
     mac: Uint8Array.of(0x52, 0x55, 0x0a, 0, 2, 2),
-    transmit: (frame) => cable.transmit(frame),
-    checksums,
+    transmit: (frame, offload) => wire.forEach(frame, offload, NO_TAIL, cable.transmit),
     ...(initial !== undefined && { random: () => initial }),
   });
 

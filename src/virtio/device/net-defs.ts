@@ -1,8 +1,12 @@
 /** Names and numbers of the network device, virtio 1.2 section 5.1. */
 
 /** Feature bits by number, virtio 1.2 section 5.1.3. */
+export const VIRTIO_NET_F_CSUM = 0;
+export const VIRTIO_NET_F_GUEST_CSUM = 1;
 export const VIRTIO_NET_F_MTU = 3;
 export const VIRTIO_NET_F_MAC = 5;
+export const VIRTIO_NET_F_GUEST_TSO4 = 7;
+export const VIRTIO_NET_F_HOST_TSO4 = 11;
 export const VIRTIO_NET_F_MRG_RXBUF = 15;
 export const VIRTIO_NET_F_STATUS = 16;
 export const VIRTIO_NET_F_CTRL_VQ = 17;
@@ -24,7 +28,9 @@ export const NET_CONTROL_QUEUE = 2;
 
 /** struct virtio_net_hdr with VIRTIO_F_VERSION_1, num_buffers included, virtio 1.2 section 5.1.6. */
 export const VIRTIO_NET_HDR_SIZE = 12;
-export const HDR_NUM_BUFFERS = 10;
+export const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
+export const VIRTIO_NET_HDR_GSO_NONE = 0;
+export const VIRTIO_NET_HDR_GSO_TCPV4 = 1;
 
 export const ETH_ALEN = 6;
 export const ETH_HLEN = 14;
@@ -37,3 +43,6 @@ export function linkHeaderLength(frame: Uint8Array): number {
   const etherType = ((frame[12] as number) << 8) | (frame[13] as number); // at least ETH_HLEN bytes
   return etherType === ETH_P_8021Q || etherType === ETH_P_8021AD ? ETH_HLEN + VLAN_HLEN : ETH_HLEN;
 }
+
+/** Most bytes of an IPv4 packet (RFC 791): what a frame with segmentation left to do can hold. */
+export const IPV4_MAX = 65535;

@@ -1,6 +1,7 @@
 import type { DescriptorChain, Virtqueue } from "../queue/virtqueue.ts";
 import type { NetCounts } from "./net-counts.ts";
-import { ETH_HLEN, HDR_NUM_BUFFERS, VIRTIO_NET_HDR_SIZE } from "./net-defs.ts";
+import { ETH_HLEN, VIRTIO_NET_HDR_SIZE } from "./net-defs.ts";
+import { putBuffers } from "./net-header.ts";
 
 /** Puts frames into the buffers of one receive queue, virtio 1.2 section 5.1.6.4, for one activation of the device. */
 export class ReceiveQueue {
@@ -19,8 +20,9 @@ export class ReceiveQueue {
    * add none, so that longer frames need not try again.
    */
   #room = Number.POSITIVE_INFINITY;
-  /** All zero but num_buffers: no checksum and no segmentation offload (NET-RX-06, NET-RX-12). */
-  readonly #header = new Uint8Array(VIRTIO_NET_HDR_SIZE);
+  // The buffers of one frame and the bytes in each; used again for the next.
+  readonly #chains: DescriptorChain[] = [];
+  readonly #written: number[] = [];
 
   constructor(queue: Virtqueue, mergeable: boolean, counts: NetCounts, kicks: boolean) {
     this.queue = queue;
@@ -37,55 +39,33 @@ export class ReceiveQueue {
   }
 
   /**
-   * Puts one frame into receive buffers; false when there are not enough of them, and none is used then. True also
-   * when the frame was dropped because these buffers can never hold it.
+   * Puts one frame, of one part or two, behind its header into receive buffers; false when there are not enough of them,
+   * and none is used then. True also when the frame was dropped because these buffers can never hold it.
    */
-  put(frame: Uint8Array): boolean {
+  put(header: Uint8Array, frame: Uint8Array, tail: Uint8Array): boolean {
     const { queue } = this;
-    const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
+    const length = frame.length + tail.length;
+    const wanted = VIRTIO_NET_HDR_SIZE + length;
     if (wanted > this.#room) return this.#tooSmall();
-    const first = this.#firstBuffer();
-    if (first === undefined) return false;
-    if (first.writableLength < wanted) {
-      if (this.#mergeable) return this.#putMerged(first, frame);
-      // The buffer may still do for the next frame.
-      queue.undoPop(1);
-      return this.#tooSmall();
-    }
-    this.#writeHeader(first, 1);
-    first.write(VIRTIO_NET_HDR_SIZE, frame);
-    queue.push(first, wanted);
-    this.#received(frame);
-    return true;
-  }
-
-  /** The same for a frame that the first buffer cannot hold alone. */
-  #putMerged(first: DescriptorChain, frame: Uint8Array): boolean {
-    const { queue } = this;
-    const wanted = VIRTIO_NET_HDR_SIZE + frame.length;
-    const chains = [first];
-    for (let room = first.writableLength; room < wanted; ) {
-      const chain = chains.length < queue.size ? queue.pop() : undefined;
+    const most = this.#mergeable ? queue.size : 1;
+    let count = 0;
+    for (let room = 0; room < wanted; count++) {
+      const chain = count === 0 ? this.#firstBuffer() : count < most ? queue.pop() : undefined;
       if (chain === undefined) {
-        queue.undoPop(chains.length);
-        if (chains.length < queue.size) return false;
-        this.#room = room;
+        // The buffers may still do for the next frame.
+        queue.undoPop(count);
+        if (count < most) return false;
+        if (this.#mergeable) this.#room = room;
         return this.#tooSmall();
       }
-      chains.push(chain);
+      this.#chains[count] = chain;
       room += chain.writableLength;
     }
-    this.#writeHeader(first, chains.length);
-    // All but the last are filled completely, and all become used together (5.1.6.4.1).
-    let done = first.write(VIRTIO_NET_HDR_SIZE, frame);
-    const written = [VIRTIO_NET_HDR_SIZE + done];
-    for (const chain of chains.slice(1)) {
-      const count = chain.write(0, frame.subarray(done));
-      written.push(count);
-      done += count;
-    }
-    queue.pushAll(chains, written);
-    this.#received(frame);
+    putBuffers(header, count);
+    this.#fill(count, header, frame, tail);
+    queue.pushAll(this.#chains, this.#written, count);
+    this.#counts.received(length);
+    this.#consumed();
     return true;
   }
 
@@ -93,6 +73,30 @@ export class ReceiveQueue {
   #tooSmall(): true {
     this.#counts.drop("receive buffers too small");
     return true;
+  }
+
+  #consumed(): void {
+    this.used = true;
+    this.#room = Number.POSITIVE_INFINITY;
+  }
+
+  /** All but the last are filled completely, and all become used together (5.1.6.4.1). */
+  #fill(count: number, header: Uint8Array, frame: Uint8Array, tail: Uint8Array): void {
+    let part = header;
+    let done = 0;
+    for (let i = 0; i < count; i++) {
+      const chain = this.#chains[i] as DescriptorChain; // i < count
+      let at = 0;
+      for (;;) {
+        const fitted = chain.write(at, part, done);
+        at += fitted;
+        done += fitted;
+        if (done < part.length || part === tail) break;
+        part = part === header ? frame : tail;
+        done = 0;
+      }
+      this.#written[i] = at;
+    }
   }
 
   /**
@@ -110,22 +114,5 @@ export class ReceiveQueue {
       this.#consumed();
     }
     return undefined;
-  }
-
-  /** num_buffers is little-endian, and 1 without VIRTIO_NET_F_MRG_RXBUF too (5.1.6.4.1). */
-  #writeHeader(first: DescriptorChain, buffers: number): void {
-    this.#header[HDR_NUM_BUFFERS] = buffers & 0xff;
-    this.#header[HDR_NUM_BUFFERS + 1] = buffers >> 8;
-    first.write(0, this.#header);
-  }
-
-  #received(frame: Uint8Array): void {
-    this.#counts.received(frame.length);
-    this.#consumed();
-  }
-
-  #consumed(): void {
-    this.used = true;
-    this.#room = Number.POSITIVE_INFINITY;
   }
 }

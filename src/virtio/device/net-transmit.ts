@@ -1,22 +1,33 @@
 import type { DescriptorChain, Virtqueue } from "../queue/virtqueue.ts";
 import type { NetCounts } from "./net-counts.ts";
-import { ETH_HLEN, linkHeaderLength, VIRTIO_NET_HDR_SIZE, VLAN_HLEN } from "./net-defs.ts";
+import { ETH_HLEN, IPV4_MAX, linkHeaderLength, VIRTIO_NET_HDR_SIZE, VLAN_HLEN } from "./net-defs.ts";
+import { readTransmitHeader, type TransmitOffloads } from "./net-header.ts";
+import type { FrameOffload } from "./net-link.ts";
 import { takeChains } from "./take-chains.ts";
+
+/** Takes a frame that leaves; both are valid during the call only. Returns why it could not be sent, if so. */
+export type Send = (frame: Uint8Array, offload: Readonly<FrameOffload>) => string | undefined;
 
 /** The transmitting half of the network device: frames from the driver go to the link within the notification. */
 export class NetTransmitter {
   readonly #counts: NetCounts;
   readonly #mtu: number;
-  readonly #send: (frame: Uint8Array) => string | undefined;
-  /** One transmitted frame, used again for the next. */
+  readonly #send: Send;
+  /** One transmitted frame behind its header, used again for the next. */
   readonly #buffer: Uint8Array;
+  readonly #offload: FrameOffload = { checksumStart: 0, checksumOffset: 0, segmentSize: 0 };
+  #allowed: TransmitOffloads = { checksum: false, segmentation: false };
 
-  /** @param send takes a frame, valid during the call only; returns why it could not be sent, if so. */
-  constructor(counts: NetCounts, mtu: number, send: (frame: Uint8Array) => string | undefined) {
+  constructor(counts: NetCounts, mtu: number, send: Send) {
     this.#counts = counts;
     this.#mtu = mtu;
     this.#send = send;
-    this.#buffer = new Uint8Array(mtu + ETH_HLEN + VLAN_HLEN);
+    this.#buffer = new Uint8Array(VIRTIO_NET_HDR_SIZE + ETH_HLEN + VLAN_HLEN + IPV4_MAX);
+  }
+
+  /** What the driver may leave to us from now on. */
+  allow(offloads: TransmitOffloads): void {
+    this.#allowed = offloads;
   }
 
   /** Sends what is available; returns how many buffers became used. */
@@ -28,19 +39,21 @@ export class NetTransmitter {
     });
   }
 
-  /**
-   * One frame; why it was not sent, if it was not.
-   * No offload is offered, so nothing of the header is looked at (NET-TX-01 to NET-TX-04).
-   */
+  /** One frame; why it was not sent, if it was not. */
   #transmitOne(chain: DescriptorChain): string | undefined {
     if (chain.writableLength > 0) return "transmit buffer writable";
     const length = chain.readableLength - VIRTIO_NET_HDR_SIZE;
     if (length < 0) return "transmit header incomplete";
     if (length < ETH_HLEN) return "transmit frame too short";
-    // A chain may claim gigabytes: no more than the longest frame is copied.
-    const frame = this.#buffer.subarray(0, length);
-    chain.read(VIRTIO_NET_HDR_SIZE, frame);
-    if (length > this.#mtu + linkHeaderLength(frame)) return "transmit frame too long";
-    return this.#send(frame);
+    // A chain may claim gigabytes: nothing longer than the longest frame is copied.
+    if (chain.readableLength > this.#buffer.length) return "transmit frame too long";
+    const whole = this.#buffer.subarray(0, chain.readableLength);
+    chain.read(0, whole);
+    const frame = whole.subarray(VIRTIO_NET_HDR_SIZE);
+    const refusal = readTransmitHeader(whole, frame, this.#allowed, this.#mtu, this.#offload);
+    if (refusal !== undefined) return refusal;
+    const longest = this.#offload.segmentSize === 0 ? this.#mtu : IPV4_MAX;
+    if (length > longest + linkHeaderLength(frame)) return "transmit frame too long";
+    return this.#send(frame, this.#offload);
   }
 }

@@ -1,4 +1,4 @@
-import { bool, bytes, count, fixedBytes, list, record, type StateOf } from "../../state/codec.ts";
+import { bool, bytes, checked, count, fixedBytes, list, record, type StateOf } from "../../state/codec.ts";
 import { VIRTIO_ID_NET } from "../defs.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
 import type { DeviceContext, VirtioDevice } from "../types.ts";
@@ -9,35 +9,56 @@ import { NET_COUNTS_STATE, NetCounts } from "./net-counts.ts";
 import {
   ETH_ALEN,
   ETH_HLEN,
+  IPV4_MAX,
   linkHeaderLength,
   NET_CONTROL_QUEUE,
   NET_RECEIVE_QUEUE,
   NET_TRANSMIT_QUEUE,
+  VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
+  VIRTIO_NET_F_GUEST_CSUM,
+  VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_MAC,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_MTU,
   VIRTIO_NET_F_STATUS,
+  VIRTIO_NET_HDR_SIZE,
+  VLAN_HLEN,
 } from "./net-defs.ts";
-import type { EthernetLink } from "./net-link.ts";
+import {
+  type EthernetLink,
+  type FrameOffload,
+  NO_OFFLOAD,
+  NO_TAIL,
+  type ReceiveOffloads,
+} from "./net-link.ts";
 import { NetReceiver } from "./net-receive.ts";
 import { NetTransmitter } from "./net-transmit.ts";
 
+const NO_OFFLOADS: ReceiveOffloads = { checksum: false, segmentation: false };
 const MTU_DEFAULT = 1500;
 const MTU_MIN = 68;
 const MTU_MAX = 65535;
 const RX_QUEUE_BOUND = 4096;
 const RX_QUEUE_BYTES = 8 * 1024 * 1024;
 
-/** Longest frame with its virtio header: what any segmentation offload makes, and more. */
-const FRAME_MOST = 128 * 1024;
+/** Pairs of queues that a device can have. */
+const PAIRS_MOST = 8;
+
+const WAITING_FRAME = checked(
+  bytes(VIRTIO_NET_HDR_SIZE + ETH_HLEN + VLAN_HLEN + IPV4_MAX),
+  "virtio_net_hdr and frame",
+  ({ length }) => length >= VIRTIO_NET_HDR_SIZE + ETH_HLEN,
+);
 
 /** What is kept of a {@link NetDevice}. */
 export const NET_STATE = record({
   mac: fixedBytes(ETH_ALEN),
   linkUp: bool,
-  waiting: list(bytes(FRAME_MOST), RX_QUEUE_BOUND),
+  /** For each pair of queues; each frame behind its virtio_net_hdr. */
+  waiting: list(list(WAITING_FRAME, RX_QUEUE_BOUND), PAIRS_MOST),
   unusableBuffers: count,
   counts: NET_COUNTS_STATE,
 });
@@ -57,7 +78,7 @@ export interface NetDeviceOptions {
 }
 
 /**
- * The network device, virtio 1.2 section 5.1: one pair of queues and a control queue, no offloads.
+ * The network device, virtio 1.2 section 5.1: one pair of queues and a control queue, checksum and segmentation offloads.
  *
  * A frame from the link is put into the driver's buffers at once or waits, bounded, and survives a reset while
  * it waits. Frames from the driver go to the link within the notification. What the link answers meanwhile
@@ -67,6 +88,10 @@ export class NetDevice implements VirtioDevice {
   readonly type = VIRTIO_ID_NET;
   readonly name = "net";
   readonly features = featureMask(
+    VIRTIO_NET_F_CSUM,
+    VIRTIO_NET_F_GUEST_CSUM,
+    VIRTIO_NET_F_GUEST_TSO4,
+    VIRTIO_NET_F_HOST_TSO4,
     VIRTIO_NET_F_MTU,
     VIRTIO_NET_F_MAC,
     VIRTIO_NET_F_MRG_RXBUF,
@@ -99,12 +124,13 @@ export class NetDevice implements VirtioDevice {
     this.configSize = this.#config.size;
     this.#receiver = new NetReceiver(
       this.net,
+      1,
       options.rxQueueBound ?? RX_QUEUE_BOUND,
       options.rxQueueBytes ?? RX_QUEUE_BYTES,
     );
-    this.#transmitter = new NetTransmitter(this.net, mtu, (frame) => this.#send(frame));
+    this.#transmitter = new NetTransmitter(this.net, mtu, (frame, offload) => this.#send(frame, offload));
     this.#control = new NetControl(this.#config);
-    options.link.receive = (frame) => this.receive(frame);
+    options.link.receive = (frame, offload, tail) => this.receive(frame, offload, tail);
   }
 
   /** Frames that wait for receive buffers. */
@@ -151,19 +177,33 @@ export class NetDevice implements VirtioDevice {
     this.#config.setMac(state.mac);
     this.#config.linkUp = state.linkUp;
     this.net.restore(state.counts);
-    this.#receiver.restore(state.waiting, state.unusableBuffers, context);
-    this.#context = context;
-    if (context !== undefined) context.counters.net = this.net;
+    this.#receiver.restore(state.waiting, state.unusableBuffers);
+    if (context !== undefined) this.#receiver.proceed(context, this.#begin(context));
   }
 
   activate(context: DeviceContext): void {
+    this.#receiver.activate(context, this.#begin(context));
+  }
+
+  /** A driver is there; returns what it takes. */
+  #begin(context: DeviceContext): ReceiveOffloads {
     this.#context = context;
     context.counters.net = this.net;
-    this.#receiver.activate(context);
+    const negotiated = (bit: number): boolean => hasFeature(context.features, bit);
+    // Segments come without checksums, so one depends on the other both ways (virtio 1.2 section 5.1.3.1).
+    const pair = (checksum: boolean, segmentation: boolean): ReceiveOffloads => ({
+      checksum,
+      segmentation: checksum && segmentation,
+    });
+    this.#transmitter.allow(pair(negotiated(VIRTIO_NET_F_CSUM), negotiated(VIRTIO_NET_F_HOST_TSO4)));
+    const takes = pair(negotiated(VIRTIO_NET_F_GUEST_CSUM), negotiated(VIRTIO_NET_F_GUEST_TSO4));
+    this.#link.setReceiveOffloads?.(takes);
+    return takes;
   }
 
   reset(): void {
     this.#context = undefined;
+    this.#link.setReceiveOffloads?.(NO_OFFLOADS);
     this.#receiver.reset();
     this.#config.reset();
   }
@@ -181,7 +221,7 @@ export class NetDevice implements VirtioDevice {
     const context = this.#context;
     const queue = context?.queues[index];
     if (context === undefined || queue === undefined) return;
-    if (index === NET_RECEIVE_QUEUE) this.#receiver.flush();
+    if (index === NET_RECEIVE_QUEUE) this.#receiver.flush(0);
     else if (index === NET_TRANSMIT_QUEUE) this.#transmit(context, queue);
     else if (hasFeature(context.features, VIRTIO_NET_F_CTRL_VQ)) {
       if (this.#control.serve(context, queue) > 0) context.notifyUsed(NET_CONTROL_QUEUE);
@@ -192,17 +232,18 @@ export class NetDevice implements VirtioDevice {
    * A frame comes in from the link, at any time: within {@link EthernetLink.send}, from outside, before the
    * driver is there. It is in the driver's buffers when this returns, or waits, or was counted as dropped.
    */
-  receive(frame: Uint8Array): void {
-    const refusal = this.#receiveRefusal(frame);
-    if (refusal === undefined) this.#receiver.receive(frame);
+  receive(frame: Uint8Array, offload: Readonly<FrameOffload> = NO_OFFLOAD, tail: Uint8Array = NO_TAIL): void {
+    const refusal = this.#receiveRefusal(frame, frame.length + tail.length, offload);
+    if (refusal === undefined) this.#receiver.receive(0, frame, offload, tail);
     else this.net.drop(refusal);
   }
 
-  #receiveRefusal(frame: Uint8Array): string | undefined {
+  #receiveRefusal(frame: Uint8Array, length: number, offload: Readonly<FrameOffload>): string | undefined {
     if (!this.linkUp) return "link down";
     if (frame.length < ETH_HLEN) return "receive frame too short";
-    // Virtio 1.2 section 5.1.4.1: nothing longer than the MTU and the link-layer header is passed up.
-    if (frame.length > this.#mtu + linkHeaderLength(frame)) return "receive frame too long";
+    // Virtio 1.2 section 5.1.4.1: nothing longer than the MTU and the link-layer header is passed up, unless in segments.
+    const longest = offload.segmentSize === 0 ? this.#mtu : IPV4_MAX;
+    if (length > longest + linkHeaderLength(frame)) return "receive frame too long";
     return undefined;
   }
 
@@ -218,10 +259,10 @@ export class NetDevice implements VirtioDevice {
     if (taken > 0) context.notifyUsed(NET_TRANSMIT_QUEUE);
   }
 
-  #send(frame: Uint8Array): string | undefined {
+  #send(frame: Uint8Array, offload: Readonly<FrameOffload>): string | undefined {
     if (!this.linkUp) return "link down";
     this.net.transmitted(frame.length);
-    this.#link.send(frame);
+    this.#link.send(frame, offload);
     return undefined;
   }
 }

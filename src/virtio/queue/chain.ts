@@ -117,10 +117,10 @@ export class DescriptorChain {
     return done;
   }
 
-  /** Copies `source` into the writable part from `offset` on; returns how many bytes fitted. */
-  write(offset: number, source: Uint8Array): number {
+  /** Copies `source`, from its byte `from` on, into the writable part from `offset` on; returns how many bytes fitted. */
+  write(offset: number, source: Uint8Array, from = 0): number {
     const memory = this.#memory;
-    const wanted = source.length;
+    const wanted = source.length - from;
     let skip = offset;
     let done = 0;
     for (let i = this.#readableCount; i < this.#count && done < wanted; i++) {
@@ -131,8 +131,8 @@ export class DescriptorChain {
       }
       const part = Math.min(length - skip, wanted - done);
       const at = (this.#addresses[i] as number) + skip;
-      const whole = done === 0 && part === wanted;
-      memory.view(at, part).set(whole ? source : source.subarray(done, done + part));
+      const start = from + done;
+      memory.view(at, part).set(part === source.length ? source : source.subarray(start, start + part));
       memory.written(at, part);
       done += part;
       skip = 0;

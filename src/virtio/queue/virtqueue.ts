@@ -283,16 +283,17 @@ export class Virtqueue {
   }
 
   /**
-   * Gives several chains back at once: the driver sees all of them or none
+   * Gives the first `count` of several chains back at once: the driver sees all of them or none
    * (one update of the used index, as virtio 1.2 section 5.1.6.4.1 wants for merged receive buffers).
    */
-  pushAll(chains: readonly DescriptorChain[], written: readonly number[]): void {
-    if (this.#retired || chains.length === 0) return;
-    if (chains.length !== written.length) throw new RangeError("pushAll: a length for each chain");
-    for (let i = 0; i < chains.length; i++) {
-      this.#fill(i, chains[i] as DescriptorChain, written[i] as number); // i < length of both
+  pushAll(chains: readonly DescriptorChain[], written: readonly number[], count = chains.length): void {
+    if (this.#retired || count === 0) return;
+    if (count > chains.length || count > written.length)
+      throw new RangeError("pushAll: a length for each chain");
+    for (let i = 0; i < count; i++) {
+      this.#fill(i, chains[i] as DescriptorChain, written[i] as number); // i < count
     }
-    this.#publish(chains.length);
+    this.#publish(count);
   }
 
   #fill(ahead: number, chain: DescriptorChain, written: number): void {

@@ -3,7 +3,7 @@ import type { MockUsed } from "../../testing/mock-queue.ts";
 import { featureMask } from "../feature-bits.ts";
 import { NetDevice, type NetDeviceOptions } from "../net.ts";
 import { NET_RECEIVE_QUEUE, NET_TRANSMIT_QUEUE, VIRTIO_NET_HDR_SIZE } from "../net-defs.ts";
-import type { EthernetLink } from "../net-link.ts";
+import type { EthernetLink, FrameOffload, ReceiveOffloads } from "../net-link.ts";
 import { type SpecMachine, specMachine } from "./spec-machine.ts";
 
 export const MAC = Uint8Array.of(0x52, 0x54, 0x00, 0x12, 0x34, 0x56);
@@ -22,17 +22,25 @@ export const rings = (...bits: readonly number[]): bigint =>
 /** A link that keeps what the guest sent, and may answer within the call. */
 export class SpecLink implements EthernetLink {
   readonly sent: Uint8Array[] = [];
+  /** What was left to do with each of {@link sent}. */
+  readonly offloads: FrameOffload[] = [];
+  /** What the device has said that the driver takes, in order. */
+  readonly takes: ReceiveOffloads[] = [];
   answer: ((frame: Uint8Array) => void) | undefined;
-  receive?: (frame: Uint8Array) => void;
+  receive?: NonNullable<EthernetLink["receive"]>;
 
-  send(frame: Uint8Array): void {
+  setReceiveOffloads(offloads: ReceiveOffloads): void {
+    this.takes.push(offloads);
+  }
+  send(frame: Uint8Array, offload: Readonly<FrameOffload>): void {
     const copy = frame.slice();
+    this.offloads.push({ ...offload });
     this.sent.push(copy);
     this.answer?.(copy);
   }
   /** A frame comes in. */
-  deliver(frame: Uint8Array): void {
-    this.receive?.(frame);
+  deliver(frame: Uint8Array, offload?: FrameOffload, tail?: Uint8Array): void {
+    this.receive?.(frame, offload, tail);
   }
 }
 

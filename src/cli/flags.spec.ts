@@ -21,6 +21,7 @@ describe("the runner's flags", () => {
       pcap: undefined,
       exitCost: 0,
       web: false,
+      spare: false,
       quiet: false,
     });
   });

@@ -35,6 +35,7 @@ export interface Flags {
   readonly save: string | undefined;
   readonly restore: string | undefined;
   readonly web: boolean;
+  readonly spare: boolean;
   readonly quiet: boolean;
 }
 
@@ -65,6 +66,8 @@ terminal, which Ctrl-] leaves.
   --save FILE                  write the whole machine to FILE at the end, to go on with later
   --restore FILE               go on with a machine that --save wrote, instead of booting
   --web                        let the guest fetch from the web: HTTP, port 80
+  --spare                      a second entropy source that the kernel is not told of, for
+                               ringbreaker (not on pci)
   --exit-cost NS               modelled exit cost: each trapped register access takes so
                                many nanoseconds more (default 0)
   --quiet                      do not copy the guest's console to stderr
@@ -95,6 +98,7 @@ const OPTIONS = {
   save: { type: "string" },
   restore: { type: "string" },
   web: { type: "boolean" },
+  spare: { type: "boolean" },
   quiet: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -131,6 +135,11 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
       "--doorbell shared cannot be had with --transport pci: there each queue has its own doorbell.",
     );
   }
+  if (transport === "pci" && values.spare) {
+    throw new UsageError(
+      "--spare cannot be had with --transport pci: the spare device is on the virtio-mmio bus.",
+    );
+  }
   if (transport === "pci" && Number(values["switch-every"] ?? 0) > 0) {
     throw new UsageError(
       "--switch-every cannot be had with --transport pci: the virtio-pci driver does not recover from a switch.",
@@ -160,6 +169,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     save: values.save,
     restore: values.restore,
     web: values.web ?? false,
+    spare: values.spare ?? false,
     quiet: values.quiet ?? false,
   };
 }

@@ -74,6 +74,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     eventIndex: flags.eventIndex,
     exitCostNs: flags.exitCost,
     web: flags.web,
+    spareDevice: flags.spare,
     terminal: { columns, rows },
     log: logger(flags),
   });

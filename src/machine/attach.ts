@@ -7,33 +7,60 @@ import { PciTransport } from "../virtio/transport/pci.ts";
 import { mmioRegisterAt, pciRegisterAt, TracedWindow, tracedFunction } from "../virtio/transport/traced.ts";
 import type { VirtioDevice } from "../virtio/types.ts";
 import { DEVICE_LINES, PCI_DEVICES } from "./interrupt-map.ts";
-import { BAR_SIZE, BARS, type DeviceName, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import {
+  BAR_SIZE,
+  BARS,
+  type DeviceName,
+  MEMORY_MAP,
+  SPARE_WINDOW,
+  WINDOW_SIZE,
+  WINDOWS,
+} from "./memory-map.ts";
 
 /** The devices by name: those that the machine has. */
 export type Devices = Readonly<Partial<Record<DeviceName, VirtioDevice>>>;
 
-/** Each on a window of the virtio bus, where the kernel command line says. */
+/** What the devices of the virtio bus have in common. */
+interface MmioPlace {
+  readonly cpu: Cpu;
+  readonly bus: MmioBus;
+  readonly offer: MmioOffer;
+  readonly log: (message: string) => void;
+}
+
+/** Each on a window of the virtio bus, where the kernel command line says; the spare one where it does not. */
 export function attachMmio(
   cpu: Cpu,
   devices: Devices,
   offer: MmioOffer & { readonly eventIndex: boolean },
   log: (message: string) => void,
-): Map<DeviceName, MmioTransport> {
+  spareDevice?: VirtioDevice,
+): { transports: Map<DeviceName, MmioTransport>; spare: MmioTransport | undefined } {
   const bus = new MmioBus(MEMORY_MAP.virtio.base, MEMORY_MAP.virtio.size);
   cpu.mapMmio(MEMORY_MAP.virtio.base, bus);
-  return forEach(devices, (name, device) => {
-    const transport = new MmioTransport({
-      device,
-      memory: cpu.memory,
-      line: cpu.line(DEVICE_LINES[name]),
-      messages: cpu.apic,
-      log: (message) => log(`${name}: ${message}`),
-      ...offer,
-    });
-    const { counters } = transport;
-    bus.insert(WINDOWS[name], WINDOW_SIZE, new TracedWindow(transport, counters, mmioRegisterAt));
-    return transport;
+  const place = { cpu, bus, offer, log };
+  return {
+    transports: forEach(devices, (name, device) => onWindow(place, name, WINDOWS[name], device)),
+    spare: spareDevice && onWindow(place, "spare0", SPARE_WINDOW, spareDevice),
+  };
+}
+
+function onWindow(
+  { cpu, bus, offer, log }: MmioPlace,
+  name: DeviceName | "spare0",
+  base: number,
+  device: VirtioDevice,
+): MmioTransport {
+  const transport = new MmioTransport({
+    device,
+    memory: cpu.memory,
+    line: cpu.line(DEVICE_LINES[name]),
+    messages: cpu.apic,
+    log: (message) => log(`${name}: ${message}`),
+    ...offer,
   });
+  bus.insert(base, WINDOW_SIZE, new TracedWindow(transport, transport.counters, mmioRegisterAt));
+  return transport;
 }
 
 /** Each a device of PCI bus 0, beside v86's host bridge and ISA bridge. */

@@ -5,7 +5,7 @@ import type { TransportKind } from "../metrics/counters.ts";
 import type { NetworkCard } from "./types.ts";
 
 /** Lines that our devices use: free on a PC, level-triggered and active high by the MP table. */
-export const DEVICE_LINES = { rng0: 5, spare: 9, net0: 10, console0: 11 } as const;
+export const DEVICE_LINES = { rng0: 5, spare0: 9, net0: 10, console0: 11 } as const;
 
 /** What is wired to which pin of the IOAPIC. Line 2 is the PIC's cascade and has no pin. */
 export const INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] = [
@@ -17,7 +17,7 @@ export const INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] = [
   { line: 6, trigger: "isa-edge", use: "floppy controller" },
   { line: 7, trigger: "isa-edge", use: "parallel port" },
   { line: 8, trigger: "isa-edge", use: "real-time clock" },
-  { line: DEVICE_LINES.spare, trigger: "level-high", use: "a further device" },
+  { line: DEVICE_LINES.spare0, trigger: "level-high", use: "spare0, when there is one" },
   { line: DEVICE_LINES.net0, trigger: "level-high", use: "net0" },
   { line: DEVICE_LINES.console0, trigger: "level-high", use: "console0" },
   { line: 12, trigger: "isa-edge", use: "mouse" },

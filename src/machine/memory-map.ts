@@ -27,6 +27,12 @@ export const WINDOWS = {
   rng0: MEMORY_MAP.virtio.base + 2 * WINDOW_SIZE,
 } as const;
 
+/**
+ * The window of the spare device, when the machine has one: an entropy source that no kernel is told of, for whoever
+ * wants to drive a device from user space (guest-images/tools/ringbreaker.c looks for it here).
+ */
+export const SPARE_WINDOW = MEMORY_MAP.virtio.base + 3 * WINDOW_SIZE;
+
 /** BARs of the same devices, when they are on PCI: each at a multiple of its size. */
 export const BARS = {
   console0: MEMORY_MAP.pci.base + 0 * BAR_SIZE,

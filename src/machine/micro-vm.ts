@@ -84,6 +84,8 @@ export class MicroVm {
   readonly #net: NetDevice;
   readonly #console: ConsoleDevice;
   readonly #transports: ReadonlyMap<DeviceName, MmioTransport | PciTransport>;
+  /** No kernel is told of it, and no live switch concerns it. */
+  readonly #spare: MmioTransport | undefined;
   readonly #cardServices: CardServices | undefined;
   readonly #switch: LiveSwitch;
   readonly #agent: Agent;
@@ -119,6 +121,9 @@ export class MicroVm {
       throw new Error(
         "Devices on PCI have a doorbell for each queue: leave the doorbell mode out, or take per-queue.",
       );
+    }
+    if (options.transport === "pci" && options.spareDevice) {
+      throw new Error("The spare device is on the virtio-mmio bus: leave it out with devices on PCI.");
     }
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
     const kernelBytes = gunzip(options.kernel.name, options.kernel.bytes);
@@ -219,7 +224,8 @@ export class MicroVm {
         { name: AGENT_PORT_NAME, console: false },
       ],
     });
-    this.#rng = new RngDevice({ random: (target) => crypto.getRandomValues(target) });
+    const random = (target: Uint8Array): Uint8Array => crypto.getRandomValues(target);
+    this.#rng = new RngDevice({ random });
 
     const { card } = cpu;
     if (card) {
@@ -228,8 +234,10 @@ export class MicroVm {
     }
     const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: this.#rng };
     const offer = { ...mode, eventIndex: options.eventIndex ?? true };
-    const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, offer, log) : undefined;
-    this.#transports = onMmio ?? attachPci(cpu, devices, offer, log);
+    const spare = options.spareDevice ? new RngDevice({ random }) : undefined;
+    const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, offer, log, spare) : undefined;
+    this.#transports = onMmio?.transports ?? attachPci(cpu, devices, offer, log);
+    this.#spare = onMmio?.spare;
     this.trace = new MachineTrace({
       cpu,
       counters: new Map([...this.#transports].map(([name, { counters }]) => [name, counters])),
@@ -237,7 +245,7 @@ export class MicroVm {
       now: () => CLOCK.now() - this.#created,
     });
     this.#switch = new LiveSwitch({
-      transports: onMmio ?? new Map(),
+      transports: onMmio?.transports ?? new Map(),
       clock: CLOCK,
       mode,
       canRun: () => cpu.running,
@@ -467,6 +475,7 @@ export class MicroVm {
     );
     const { card } = this.#cpu;
     if (card) devices.net0 = cardMetrics(card);
+    if (this.#spare) devices.spare0 = this.#spare.metrics();
     return {
       wallMs: CLOCK.now() - this.#created,
       guestInstructions: this.#cpu.instructions,

@@ -58,6 +58,11 @@ export interface MicroVmOptions {
    * costs on top. An emulated CPU has no VM exits; this models what they cost elsewhere. Default 0: off.
    */
   readonly exitCostNs?: number;
+  /**
+   * Whether there is a second entropy source, `spare0`, on a window of the virtio-mmio bus that the kernel is not told
+   * of: for programs that drive, or break, a device by themselves. Not on PCI. Default false.
+   */
+  readonly spareDevice?: boolean;
   /** Terminal size at start. Default 80 x 24. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
   /** Log lines of devices and of the machine (not the guest's console). Default: nowhere. */

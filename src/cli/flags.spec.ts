@@ -59,6 +59,7 @@ describe("the runner's flags", () => {
     ["a doorbell that does not exist", ["--doorbell", "brass"], "it can be shared or per-queue"],
     ["a transport that does not exist", ["--transport", "pigeon"], "it can be mmio or pci"],
     ["a shared doorbell on PCI", ["--transport", "pci", "--doorbell", "shared"], "cannot be had"],
+    ["a spare device on PCI", ["--transport", "pci", "--spare"], "cannot be had"],
     ["a live switch on PCI", ["--transport", "pci", "--switch-every", "1"], "does not recover"],
     ["memory that is no number", ["--memory", "lots"], "it wants a number"],
     ["an exit cost beyond all reason", ["--exit-cost", "2e6"], "at most 1000000 nanoseconds"],

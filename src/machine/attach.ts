@@ -20,11 +20,14 @@ import {
 /** The devices by name: those that the machine has. */
 export type Devices = Readonly<Partial<Record<DeviceName, VirtioDevice>>>;
 
+/** How devices on mmio are offered, ring features included. */
+type Offer = MmioOffer & { readonly eventIndex: boolean };
+
 /** What the devices of the virtio bus have in common. */
 interface MmioPlace {
   readonly cpu: Cpu;
   readonly bus: MmioBus;
-  readonly offer: MmioOffer;
+  readonly offer: Offer;
   readonly log: (message: string) => void;
 }
 
@@ -32,7 +35,7 @@ interface MmioPlace {
 export function attachMmio(
   cpu: Cpu,
   devices: Devices,
-  offer: MmioOffer & { readonly eventIndex: boolean },
+  offer: Offer,
   log: (message: string) => void,
   spareDevice?: VirtioDevice,
 ): { transports: Map<DeviceName, MmioTransport>; spare: MmioTransport | undefined } {

@@ -3,7 +3,7 @@ import { MMIO_BLOCK_SIZE } from "../cpu/cpu.ts";
 import { PCI_BAR_SIZE } from "../virtio/transport/pci-defs.ts";
 import { commandLine, deviceArguments } from "./command-line.ts";
 import { DEVICE_LINES, INTERRUPT_MAP, interruptMap, PCI_DEVICES } from "./interrupt-map.ts";
-import { BAR_SIZE, BARS, MEMORY_MAP, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import { BAR_SIZE, BARS, MEMORY_MAP, SPARE_WINDOW, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
 
 describe("the memory map", () => {
   it("gives each device a window of its own inside the one block of the bus", () => {
@@ -15,6 +15,16 @@ describe("the memory map", () => {
       expect(base).toBeGreaterThanOrEqual(MEMORY_MAP.virtio.base);
       expect(base + WINDOW_SIZE).toBeLessThanOrEqual(MEMORY_MAP.virtio.base + MEMORY_MAP.virtio.size);
     }
+  });
+});
+
+describe("the spare device", () => {
+  it("has a window and a line of its own, and no kernel is told of it", () => {
+    expect(Object.values(WINDOWS)).not.toContain(SPARE_WINDOW);
+    expect(SPARE_WINDOW % WINDOW_SIZE).toBe(0);
+    expect(SPARE_WINDOW + WINDOW_SIZE).toBeLessThanOrEqual(MEMORY_MAP.virtio.base + MEMORY_MAP.virtio.size);
+    expect(INTERRUPT_MAP.find(({ line }) => line === DEVICE_LINES.spare0)?.trigger).toBe("level-high");
+    expect(commandLine()).not.toContain(SPARE_WINDOW.toString(16));
   });
 });
 

@@ -187,7 +187,7 @@ tool() { # name source...
 }
 
 tool agent agent.c agent-jobs.c
-for name in dhcp-event init irqtop ringbreaker tcp_rr udp_rr; do
+for name in dhcp-event init irqtop nicinfo ringbreaker tcp_rr udp_rr; do
 	tool $name $name.c
 done
 

@@ -25,7 +25,11 @@ struct rr_options {
 	double seconds;
 	unsigned request, response;
 	int json, verify, server;
+	/* Connections at once (tcp_rr only). */
+	unsigned connections;
 };
+
+#define RR_MAX_CONNECTIONS 64
 
 /* Latencies in nanoseconds: 32 buckets per power of two, so a bucket is within about 3 %. */
 #define RR_SUB 32
@@ -158,11 +162,12 @@ static struct rr_options rr_parse(int argc, char **argv, const char *tool, const
 		{ "server", no_argument, NULL, 's' },	{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct rr_options o = { .tool = tool, .port = RR_PORT, .seconds = 10, .request = 1, .response = 1 };
+	struct rr_options o = { .tool = tool, .port = RR_PORT, .seconds = 10, .request = 1, .response = 1,
+		.connections = 1 };
 	char *end;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "H:p:l:r:h", names, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "H:p:l:r:P:h", names, NULL)) != -1) {
 		switch (c) {
 		case 'H': o.host = optarg; break;
 		case 'p': o.port = optarg; break;
@@ -181,6 +186,11 @@ static struct rr_options rr_parse(int argc, char **argv, const char *tool, const
 			o.response = rr_size(&o, end + 1, &end);
 			if (*end)
 				rr_fail(&o, "-r takes two sizes, such as -r 32,1024.");
+			break;
+		case 'P':
+			o.connections = (unsigned)strtoul(optarg, &end, 10);
+			if (*end || end == optarg || o.connections < 1 || o.connections > RR_MAX_CONNECTIONS)
+				rr_fail(&o, "-P takes a number of connections, 1 to %d.", RR_MAX_CONNECTIONS);
 			break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);

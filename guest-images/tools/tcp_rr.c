@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * TCP request/response: one transaction at a time over one connection.
+ * TCP request/response: one transaction at a time over each connection, one connection unless told otherwise.
  *
  * Protocol: the client sends a header of 16 bytes ("DBRR", then version 1, request size and response
  * size as little-endian 32-bit numbers) and from then on requests, each answered by one response.
@@ -15,13 +15,15 @@
 #define PERIOD 251
 
 static const char usage[] =
-	"usage: tcp_rr -H host [-p port] [-l seconds] [-r request,response] [--json] [--verify]\n"
+	"usage: tcp_rr -H host [-p port] [-l seconds] [-r request,response] [-P connections] [--json] [--verify]\n"
 	"       tcp_rr --server [-p port]\n"
 	"Measures TCP request/response transactions per second and their latency.\n"
 	"  -H host       who answers, for example 10.0.2.2\n"
 	"  -p port       TCP port (12865)\n"
 	"  -l seconds    how long (10); Ctrl-C ends it early and prints what was measured\n"
 	"  -r req,resp   sizes in bytes, 1 to 65536 (1,1)\n"
+	"  -P n          connections at once, 1 to 64 (1): a request goes out on each, then each\n"
+	"                answer is awaited\n"
 	"  --verify      check every byte that comes back\n"
 	"  --json        print the result as one line of JSON\n"
 	"  --server      answer instead of asking\n";
@@ -87,49 +89,80 @@ static int connect_to(const struct rr_options *options)
 	return fd;
 }
 
-static int run_client(const struct rr_options *options)
+/* One connection: where its two streams stand, modulo 251, and when its request went out. */
+struct connection {
+	int fd;
+	unsigned sent_at, received_at;
+	uint64_t began;
+};
+
+/* Opens a connection and says what is going to come. */
+static struct connection greet(const struct rr_options *options)
 {
-	static struct rr_results results;
+	struct connection connection = { .fd = connect_to(options) };
 	unsigned char header[16];
-	unsigned sent_at = 0, received_at = 0; /* stream positions modulo 251 */
-	uint64_t start, now, end;
-	int fd = connect_to(options);
 
 	memcpy(header, "DBRR", 4);
 	rr_put32(header + 4, 1);
 	rr_put32(header + 8, options->request);
 	rr_put32(header + 12, options->response);
-	if (!send_all(fd, header, sizeof(header)))
+	if (!send_all(connection.fd, header, sizeof(header)))
 		rr_fail(options, "%s closed the connection at once.", options->host);
+	return connection;
+}
+
+static void check(const struct rr_options *options, const struct rr_results *results, int got)
+{
+	if (got == 0)
+		rr_fail(options, "%s closed the connection after %llu transactions.", options->host,
+			(unsigned long long)results->transactions);
+	if (got < 0)
+		rr_fail(options, "the connection to %s failed after %llu transactions: %s.", options->host,
+			(unsigned long long)results->transactions,
+			errno == EAGAIN ? "no answer in 10 seconds" : strerror(errno));
+}
+
+static int run_client(const struct rr_options *options)
+{
+	static struct rr_results results;
+	static struct connection connections[RR_MAX_CONNECTIONS];
+	uint64_t start, now, end;
+
+	for (unsigned i = 0; i < options->connections; i++)
+		connections[i] = greet(options);
 
 	start = now = rr_now();
 	end = start + (uint64_t)(options->seconds * 1e9);
 	while (now < end && !rr_stopped) {
-		uint64_t began = now;
-		int got = -1;
+		for (unsigned i = 0; i < options->connections && !rr_stopped; i++) {
+			struct connection *c = &connections[i];
 
-		if (send_all(fd, pattern + sent_at, options->request))
-			got = receive_all(fd, buffer, options->response);
-		if (rr_stopped)
-			break;
-		if (got == 0)
-			rr_fail(options, "%s closed the connection after %llu transactions.", options->host,
-				(unsigned long long)results.transactions);
-		if (got < 0)
-			rr_fail(options, "the connection to %s failed after %llu transactions: %s.",
-				options->host, (unsigned long long)results.transactions,
-				errno == EAGAIN ? "no answer in 10 seconds" : strerror(errno));
-		if (options->verify &&
-		    memcmp(buffer, pattern + received_at, options->response) != 0)
-			rr_fail(options, "wrong bytes in response %llu.",
-				(unsigned long long)results.transactions + 1);
-		sent_at = (sent_at + options->request) % PERIOD;
-		received_at = (received_at + options->response) % PERIOD;
-		now = rr_now();
-		rr_record(&results, now - began);
+			c->began = now;
+			if (!send_all(c->fd, pattern + c->sent_at, options->request) && !rr_stopped)
+				check(options, &results, -1);
+			c->sent_at = (c->sent_at + options->request) % PERIOD;
+			if (options->connections > 1)
+				now = rr_now();
+		}
+		for (unsigned i = 0; i < options->connections && !rr_stopped; i++) {
+			struct connection *c = &connections[i];
+			int got = receive_all(c->fd, buffer, options->response);
+
+			if (rr_stopped)
+				break;
+			check(options, &results, got);
+			if (options->verify &&
+			    memcmp(buffer, pattern + c->received_at, options->response) != 0)
+				rr_fail(options, "wrong bytes in response %llu.",
+					(unsigned long long)results.transactions + 1);
+			c->received_at = (c->received_at + options->response) % PERIOD;
+			now = rr_now();
+			rr_record(&results, now - c->began);
+		}
 	}
 	results.nanoseconds = now - start;
-	close(fd);
+	for (unsigned i = 0; i < options->connections; i++)
+		close(connections[i].fd);
 	return rr_report(options, &results, 0);
 }
 

@@ -6,7 +6,7 @@ import { type Connect, defineConfig, type Plugin } from "vite";
  * v86 is one file for browsers and Node and names Node's modules on paths that a browser never takes.
  * They are left empty here, which is what the bundler would do as well, after five warnings.
  */
-const v86WithoutNode: Plugin = {
+export const v86WithoutNode: Plugin = {
   name: "v86-without-node",
   apply: "build",
   enforce: "pre",

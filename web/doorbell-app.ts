@@ -14,7 +14,7 @@ import "./doorbell-views.ts";
 import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { pageKey } from "./keyboard.ts";
-import { rememberOption } from "./page-options.ts";
+import { LAYOUTS, type Layout, pageLink, rememberOption, withOption } from "./page-options.ts";
 import type { PageState } from "./page-state.ts";
 import type { MachineStore } from "./store.ts";
 import { StoreController } from "./store-controller.ts";
@@ -28,6 +28,9 @@ export class DoorbellApp extends LitElement {
     store: { attribute: false },
     view: { reflect: true },
     wide: { type: Boolean, reflect: true },
+    layout: { reflect: true },
+    embed: { type: Boolean, reflect: true },
+    offered: { attribute: false },
   };
 
   declare store: MachineStore;
@@ -35,11 +38,18 @@ export class DoorbellApp extends LitElement {
   declare view: string;
   /** It takes more room than the terminal. */
   declare wide: boolean;
+  declare layout: Layout;
+  /** Without header, controls, chart and footer. */
+  declare embed: boolean;
+  /** A command that the link brought and that the person has neither run nor dismissed. */
+  declare offered: string | undefined;
 
   constructor() {
     super();
     this.view = FIRST_VIEW;
     this.wide = false;
+    this.layout = "both";
+    this.embed = false;
     this.addEventListener("open-view", (event) => {
       if (event instanceof OpenViewEvent) this.#openView(event);
     });
@@ -76,7 +86,10 @@ export class DoorbellApp extends LitElement {
           ${modelled === undefined ? nothing : html`<strong class="modelled" id="modelled">${modelled}</strong>`}
           <span class="stage ${state.stage}" id="stage">${stageText(state)}</span>
           <button type="button" class="quiet" popovertarget="explain">What am I looking at?</button>
+          <button type="button" class="quiet" id="copy-link" @click=${this.#copyLink}>Copy link</button>
+          <button type="button" class="quiet" id="layout" @click=${this.#nextLayout}>Layout: ${this.layout}</button>
           <button type="button" class="quiet" @click=${this.#nextTheme}>Theme: ${currentTheme()}</button>
+          <a class="quiet full" href=${`./${withOption(location.search, "embed", undefined)}`} target="_blank" rel="noreferrer">Full page</a>
         </div>
         ${explanation}
       </header>
@@ -84,6 +97,7 @@ export class DoorbellApp extends LitElement {
       <main class="terminal card" @leave-terminal=${this.#leave}>
         <doorbell-terminal .store=${store} ?inert=${covered}></doorbell-terminal>
         <doorbell-progress .store=${store} ?hidden=${!covered && !strip} ?strip=${strip}></doorbell-progress>
+        ${this.#offer()}
       </main>
       <section class="chart card" aria-label="Chart"><doorbell-chart .store=${store}></doorbell-chart></section>
       <doorbell-views role="region" aria-label="Views" .store=${store} .view=${this.view}></doorbell-views>
@@ -143,6 +157,40 @@ export class DoorbellApp extends LitElement {
     this.view = viewOf(view).id;
     rememberOption("view", this.view === FIRST_VIEW ? undefined : this.view);
   }
+
+  /** A command from a link is shown, and waits for the person. */
+  #offer() {
+    const { offered, store } = this;
+    if (offered === undefined) return nothing;
+    const ready = store.state.stage === "running";
+    const settle = (run: boolean) => {
+      if (run && !ready) return;
+      if (run) store.type(new TextEncoder().encode(`${offered}\n`));
+      this.offered = undefined;
+      rememberOption("run", undefined);
+      this.querySelector("doorbell-terminal")?.focus();
+    };
+    return html`<div class="offer" role="group" aria-label="A command from the link">
+      <p>The link that brought you here suggests to run this in the guest: <code>${offered}</code></p>
+      <button type="button" class="act" id="run-offered" aria-disabled=${!ready} @click=${() => settle(true)}>Run</button>
+      <button type="button" class="quiet" @click=${() => settle(false)}>Dismiss</button>
+    </div>`;
+  }
+
+  readonly #nextLayout = (): void => {
+    this.layout = LAYOUTS[(LAYOUTS.indexOf(this.layout) + 1) % LAYOUTS.length] ?? "both";
+    rememberOption("layout", this.layout === "both" ? undefined : this.layout);
+  };
+
+  readonly #copyLink = async (): Promise<void> => {
+    const link = pageLink(location.href, this.store.state);
+    try {
+      await navigator.clipboard.writeText(link);
+      this.store.announce("The link is copied.");
+    } catch {
+      this.store.showNotice(`The browser did not allow the copy. The link is ${link}`);
+    }
+  };
 
   #openTable(): void {
     this.querySelector("doorbell-table")?.show();

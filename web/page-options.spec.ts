@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { microseconds, modelledExitCost } from "./exit-cost.ts";
-import { readPageOptions, withOption } from "./page-options.ts";
+import { pageLink, readPageOptions, withOption } from "./page-options.ts";
 
 const DEFAULTS = {
   transport: "mmio",
@@ -9,7 +9,10 @@ const DEFAULTS = {
   eventIndex: true,
   memoryMiB: undefined,
   exitCostNs: 0,
-  view: "counters",
+  view: undefined,
+  layout: "both",
+  embed: false,
+  run: undefined,
 };
 
 describe("the page's address", () => {
@@ -19,6 +22,9 @@ describe("the page's address", () => {
     ["?interrupts=wired&doorbell=shared", { interrupts: "wired", doorbell: "shared" }],
     ["?interrupts=legacy", { interrupts: "wired" }],
     ["?memory=128&exitcost=1500", { memoryMiB: 128, exitCostNs: 1500 }],
+    ["?view=lessons", { view: "lessons" }],
+    ["?layout=terminal&embed", { layout: "terminal", embed: true }],
+    ["?run=ping%20-c%201%2010.0.2.2", { run: "ping -c 1 10.0.2.2" }],
     ["?eventidx=off", { eventIndex: false }],
     ["?exitcost=5000", { exitCostNs: 5000 }],
   ])("%s chooses what it names", (search, chosen) => {
@@ -31,7 +37,10 @@ describe("the page's address", () => {
     "?memory=8",
     "?memory=64.5",
     "?exitcost=5001",
-    "?view=none",
+    "?layout=upside-down",
+    "?run=",
+    "?run=ls%0arm",
+    "?run=%1b[2J",
   ])("%s is out of range and changes nothing", (search) => expect(readPageOptions(search)).toEqual(DEFAULTS));
 
   it.each(["-1", "1e3", "NaN", "", "two"])("exitcost=%s is no number of nanoseconds", (text) => {
@@ -42,6 +51,30 @@ describe("the page's address", () => {
     expect(withOption("?memory=64", "exitcost", "500")).toBe("?memory=64&exitcost=500");
     expect(withOption("?memory=64&exitcost=500", "exitcost", "700")).toBe("?memory=64&exitcost=700");
     expect(withOption("?exitcost=500", "exitcost", undefined)).toBe("");
+  });
+});
+
+describe("a link to the page", () => {
+  const state = {
+    transport: "mmio",
+    interrupts: "msi",
+    doorbell: "per-queue",
+    exitCostNs: 0,
+    eventIndex: true,
+  } as const;
+
+  it("says what differs from the default, and keeps what the address says", () => {
+    const now = "http://localhost/doorbell/?view=lessons&lesson=msi&step=2&interrupts=wired";
+    expect(pageLink(now, state)).toBe("http://localhost/doorbell/?view=lessons&lesson=msi&step=2");
+    const changed = {
+      ...state,
+      interrupts: "wired",
+      doorbell: "shared",
+      exitCostNs: 1500,
+      eventIndex: false,
+    } as const;
+    const link = pageLink("http://localhost/?memory=128", changed);
+    expect(readPageOptions(new URL(link).search)).toMatchObject({ ...changed, memoryMiB: 128 });
   });
 });
 

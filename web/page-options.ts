@@ -1,7 +1,6 @@
 /** Options of the page itself, from its address: docs/embedding.md lists them. */
 import type { DoorbellMode, InterruptMode, TransportKind } from "../src/index.ts";
 import { EXIT_COST } from "./exit-cost.ts";
-import { viewOf } from "./views.ts";
 
 export interface PageOptions {
   readonly transport: TransportKind;
@@ -12,9 +11,21 @@ export interface PageOptions {
   readonly memoryMiB: number | undefined;
   /** Nanoseconds of the exit-cost model; 0 is off. */
   readonly exitCostNs: number;
-  /** Id of the view beside the terminal. */
-  readonly view: string;
+  /** Id of the view beside the terminal, as it stands there: viewOf() says which view that is. */
+  readonly view: string | undefined;
+  readonly layout: Layout;
+  /** No header, controls, chart and footer: for slides and frames. */
+  readonly embed: boolean;
+  /** A command that the link brings. It runs when the person says so, and not before. */
+  readonly run: string | undefined;
 }
+
+/** What of terminal and view is there. */
+export type Layout = (typeof LAYOUTS)[number];
+export const LAYOUTS = ["both", "terminal", "view"] as const;
+
+/** One line that a person can read in full before running it. */
+const COMMAND = /^[\x20-\x7e]{1,400}$/;
 
 /** Reads {@link PageOptions}; what is unknown or out of range is left at its default. */
 export function readPageOptions(search: string): PageOptions {
@@ -32,7 +43,10 @@ export function readPageOptions(search: string): PageOptions {
     eventIndex: query.get("eventidx") !== "off",
     memoryMiB: whole("memory", 16, 1024),
     exitCostNs: whole("exitcost", 0, EXIT_COST.most) ?? 0,
-    view: viewOf(query.get("view") ?? undefined).id,
+    view: query.get("view") ?? undefined,
+    layout: LAYOUTS.find((layout) => layout === query.get("layout")) ?? "both",
+    embed: query.has("embed"),
+    run: COMMAND.exec(query.get("run") ?? "")?.[0],
   };
 }
 
@@ -49,4 +63,28 @@ export function withOption(search: string, name: string, value: string | undefin
 export function rememberOption(name: string, value: string | undefined): void {
   const search = withOption(location.search, name, value);
   history.replaceState(history.state, "", `${location.pathname}${search}${location.hash}`);
+}
+
+/** What a copied link says of the machine. */
+export type LinkedState = Pick<
+  PageOptions,
+  "transport" | "interrupts" | "doorbell" | "exitCostNs" | "eventIndex"
+>;
+
+/**
+ * A link to the page as it stands. `href` is the address now, which has the view, lesson, step, layout and memory already;
+ * what can be changed without a trace in the address comes from `state`. Values that are the default are left out.
+ */
+export function pageLink(href: string, state: LinkedState): string {
+  const url = new URL(href);
+  const { transport, interrupts, doorbell, exitCostNs, eventIndex } = state;
+  const values: readonly (readonly [string, string | undefined])[] = [
+    ["transport", transport === "mmio" ? undefined : transport],
+    ["interrupts", interrupts === "msi" ? undefined : interrupts],
+    ["doorbell", doorbell === "per-queue" ? undefined : doorbell],
+    ["exitcost", exitCostNs === 0 ? undefined : String(exitCostNs)],
+    ["eventidx", eventIndex ? undefined : "off"],
+  ];
+  for (const [name, value] of values) url.search = withOption(url.search, name, value);
+  return url.href;
 }

@@ -4,6 +4,7 @@ import { readPageOptions } from "./page-options.ts";
 import type { MachineSource } from "./page-state.ts";
 import { MachineStore } from "./store.ts";
 import { applyTheme } from "./theme.ts";
+import { viewOf } from "./views.ts";
 import { sentence } from "./words.ts";
 
 export function startPage(source: MachineSource): void {
@@ -12,7 +13,10 @@ export function startPage(source: MachineSource): void {
   const store = new MachineStore(source, options);
   const app = document.createElement("doorbell-app");
   app.store = store;
-  app.view = options.view;
+  app.view = viewOf(options.view).id;
+  app.layout = options.layout;
+  app.embed = options.embed;
+  app.offered = options.run;
   document.querySelector("#app")?.replaceWith(app);
   window.addEventListener("error", ({ message }) =>
     store.showNotice(`Something in the page failed: ${message}`),

@@ -144,7 +144,7 @@ export class MachineStore {
       const files = await this.#files();
       if (stale()) return;
       this.#update({ stage: "booting", downloads: this.#downloads.progress });
-      this.#announce("Everything is downloaded. Linux starts.");
+      this.announce("Everything is downloaded. Linux starts.");
       const { transport, interrupts, doorbell, eventIndex, exitCostNs } = this.#state;
       const machine = await this.#source.create({
         ...files,
@@ -175,18 +175,24 @@ export class MachineStore {
     }
   }
 
+  /** Lets go of the machine; what a start in progress still does is dropped. */
+  async close(): Promise<void> {
+    this.#generation++;
+    await this.#dispose();
+  }
+
   pause(): void {
     if (this.#state.stage !== "running" || this.#state.switching !== undefined) return;
     this.#machine?.pause();
     this.#update({ stage: "paused" });
-    this.#announce("Paused.");
+    this.announce("Paused.");
   }
 
   resume(): void {
     if (this.#state.stage !== "paused" || this.#state.comparison.stage !== "idle") return;
     this.#machine?.resume();
     this.#update({ stage: "running" });
-    this.#announce("Running.");
+    this.announce("Running.");
   }
 
   /** Live on MMIO; on PCI the choice waits for the next start. */
@@ -194,7 +200,7 @@ export class MachineStore {
     if (mode === this.#state.interrupts) return Promise.resolve();
     if (this.#state.started?.transport === "pci") {
       this.#update({ interrupts: mode });
-      this.#announce(`${INTERRUPT_NAMES.pci[mode]} takes effect at the next restart.`);
+      this.announce(`${INTERRUPT_NAMES.pci[mode]} takes effect at the next restart.`);
       return Promise.resolve();
     }
     return this.#switch(
@@ -218,7 +224,7 @@ export class MachineStore {
   setTransport(transport: TransportKind): void {
     this.#update({ transport });
     if (this.#state.started !== undefined && this.#state.started.transport !== transport) {
-      this.#announce(`${TRANSPORT_NAMES[transport]} takes effect at the next restart.`);
+      this.announce(`${TRANSPORT_NAMES[transport]} takes effect at the next restart.`);
     }
   }
 
@@ -231,7 +237,7 @@ export class MachineStore {
   setExitCost(nanoseconds: number): void {
     this.#machine?.setExitCost(nanoseconds);
     this.#update({ exitCostNs: nanoseconds });
-    this.#announce(modelledExitCost(nanoseconds) ?? "The exit-cost model is off.");
+    this.announce(modelledExitCost(nanoseconds) ?? "The exit-cost model is off.");
   }
 
   /** Runs tcp_rr in the guest and keeps its result. */
@@ -240,7 +246,7 @@ export class MachineStore {
     if (machine === undefined || this.#state.stage !== "running" || this.#state.run !== "idle") return;
     const generation = this.#generation;
     this.#update({ run: "running", notice: undefined });
-    this.#announce("tcp_rr runs.");
+    this.announce("tcp_rr runs.");
     const cancel = new AbortController();
     this.#cancel = cancel;
     const before = this.#runMode();
@@ -256,7 +262,7 @@ export class MachineStore {
     } finally {
       if (generation === this.#generation) {
         this.#update({ run: "idle" });
-        if (cancel.signal.aborted) this.#announce("tcp_rr was cancelled.");
+        if (cancel.signal.aborted) this.announce("tcp_rr was cancelled.");
       }
     }
   }
@@ -320,7 +326,7 @@ export class MachineStore {
     this.#update({ results: [result, ...this.#state.results].slice(0, RESULTS_KEPT) });
     const rate = Math.round(result.transactionsPerSecond).toLocaleString("en");
     const exits = result.exitsPerTransaction?.toFixed(2) ?? "an unknown number of";
-    this.#announce(`tcp_rr is done: ${rate} transactions per second, ${exits} exits per transaction.`);
+    this.announce(`tcp_rr is done: ${rate} transactions per second, ${exits} exits per transaction.`);
   }
 
   async #switch(
@@ -340,7 +346,7 @@ export class MachineStore {
       const result = await perform(machine);
       if (generation !== this.#generation) return;
       this.#history.mark(performance.now(), markLabel);
-      this.#announce(`The devices use ${name}, after ${formatMilliseconds(result.milliseconds)}.`);
+      this.announce(`The devices use ${name}, after ${formatMilliseconds(result.milliseconds)}.`);
       done = {};
     } catch (error) {
       if (generation !== this.#generation) return;
@@ -367,7 +373,7 @@ export class MachineStore {
         // A shell is there from "console" on: from then the machine is in use.
         ...(phase === "console" && this.#state.stage === "booting" ? { stage: "running" as const } : {}),
       });
-      if (phase === "console") this.#announce("The console is connected. Linux is ready for input.");
+      if (phase === "console") this.announce("The console is connected. Linux is ready for input.");
     };
     const show = (bytes: Uint8Array) => this.#terminal?.write(bytes);
     this.#subscriptions = [
@@ -429,7 +435,8 @@ export class MachineStore {
     }, 16);
   }
 
-  #announce(announcement: string): void {
+  /** Says something aloud. */
+  announce(announcement: string): void {
     this.#update({ announcement });
   }
 

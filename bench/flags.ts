@@ -1,4 +1,5 @@
 /** The benchmarks' command line. */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { UsageError } from "../src/cli/flags.ts";
 import { MAX_EXIT_COST } from "../src/index.ts";
@@ -16,6 +17,8 @@ export const HELP = `Usage: npm run -s bench -- COMMAND [flags]
   access      what one trapped register access costs
   exit-cost   the modelled exit cost at which MSI is 1.36 times the wire
   trace-cost  tcp_rr with the trace off and on, in slices that take turns
+  baseline    guest instructions and exits of a tcp_rr transaction, written to
+              bench/results/baseline.json, which a test compares with
   compare     A.json B.json: B's figures by A's
 
 Flags of all but compare:
@@ -44,6 +47,9 @@ Flags of stream and console:
 Progress goes to stderr, results to stdout as Markdown. Ctrl-C ends it.
 `;
 
+/** Committed; tests/guest/baseline.spec.ts compares with it. */
+export const BASELINE_FILE = fileURLToPath(new URL("./results/baseline.json", import.meta.url));
+
 const COMMANDS = [
   "tcp_rr",
   "udp_rr",
@@ -53,6 +59,7 @@ const COMMANDS = [
   "access",
   "exit-cost",
   "trace-cost",
+  "baseline",
   "compare",
 ] as const;
 
@@ -102,12 +109,22 @@ export interface TraceCostSettings extends CommonSettings {
   readonly place: Place;
 }
 
+export interface BaselineSettings extends CommonSettings {
+  readonly command: "baseline";
+}
+
 export interface CompareSettings {
   readonly command: "compare";
   readonly files: readonly [string, string];
 }
 
-export type Settings = RrSettings | BulkSettings | PlainSettings | TraceCostSettings | CompareSettings;
+export type Settings =
+  | RrSettings
+  | BulkSettings
+  | PlainSettings
+  | TraceCostSettings
+  | BaselineSettings
+  | CompareSettings;
 
 const OPTIONS = {
   json: { type: "string" },
@@ -141,6 +158,7 @@ const FLAGS: Record<CommandName, readonly Flag[]> = {
   console: BULK,
   boot: COLUMNED,
   access: COMMON,
+  baseline: ["json", "markdown"],
   compare: [],
 };
 
@@ -175,6 +193,8 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
   };
   const place: Place = values.browser ? "chromium" : "node";
   switch (command) {
+    case "baseline":
+      return { command, ...common, json: values.json ?? BASELINE_FILE };
     case "boot":
     case "access":
       return { command, ...common, columns: columns(values.columns, ONCE_EACH), place };

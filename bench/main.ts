@@ -32,6 +32,8 @@ async function run(settings: Exclude<Settings, { command: "compare" }>): Promise
       return (await import("./boot.ts")).runBoot(settings, progress);
     case "trace-cost":
       return (await import("./trace-cost.ts")).runTraceCost(settings, progress);
+    case "baseline":
+      return (await import("./baseline.ts")).runBaseline(progress);
     case "access":
       return (await import("./access.ts")).runAccess(settings, progress);
   }

@@ -33,7 +33,7 @@ describe("a ratio by pairs", () => {
     expect(pairedRatio([], [])).toBeUndefined();
   });
 
-  it("gives the seed's figures back", () => {
+  it("gives the figures of 2019 back", () => {
     const wired = [6939, 7029, 7095];
     const msi = [9500, 9749, 9318];
     const pci = [9536, 9734, 9894];

@@ -115,8 +115,8 @@ export function toMarkdown(result: ComparisonResult, context: ExportContext): st
     "exits",
     "interrupts",
     "EOIs",
-    "seed's runs",
-    "seed's ratio",
+    "2019: runs",
+    "2019: ratio",
   ];
   const table = [header, header.map((_, index) => (index === 0 ? "---" : "---:")), ...rows]
     .map((cells) => `| ${cells.join(" | ")} |`)
@@ -128,7 +128,7 @@ export function toMarkdown(result: ComparisonResult, context: ExportContext): st
       "Exits, interrupts and EOIs are the network card's, per transaction.",
     table,
     againstSeed(measurements)
-      .map(({ what, ours, seed }) => `${what}: ${spreadText(ours)}; the seed's ${seed.toFixed(2)}.`)
+      .map(({ what, ours, seed }) => `${what}: ${spreadText(ours)}; in 2019 ${seed.toFixed(2)}.`)
       .join("\n"),
     explanations(result)
       .map((text) => `- ${text}`)

@@ -52,7 +52,7 @@ function result(change: Partial<ComparisonResult> = {}, exitCostNs = 0): Compari
 }
 
 describe("the figures of a comparison", () => {
-  it("are medians, in the table's order, with the seed's beside them", () => {
+  it("are medians, in the table's order, with those of 2019 beside them", () => {
     const figures = columnFigures(result().measurements);
     expect(figures.map(({ name, rate }) => [name, rate.median])).toEqual([
       ["pci-msix", 1100],
@@ -64,13 +64,13 @@ describe("the figures of a comparison", () => {
     expect(figures[2]?.seedRatio).toBeCloseTo(1.36, 2);
   });
 
-  it("stand beside the seed's two ratios", () => {
+  it("stand beside the two ratios of 2019", () => {
     const lines = againstSeed(result().measurements);
     expect(lines.map(({ seed }) => seed.toFixed(2))).toEqual(["1.36", "0.98"]);
     expect(lines.map(({ ours }) => ours.median.toFixed(2))).toEqual(["1.10", "1.00"]);
   });
 
-  it("are against the first column that the seed has when the wired one was not measured", () => {
+  it("are against the first column that 2019 has when the wired one was not measured", () => {
     const { measurements } = result();
     const rest = measurements.filter(({ column }) => column !== "mmio-wired");
     expect(baseColumn(rest)).toBe("pci-msix");

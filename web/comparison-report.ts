@@ -1,4 +1,4 @@
-/** What a comparison amounts to: figures by column, the seed's ratios beside ours, and a sentence for each difference. */
+/** What a comparison amounts to: figures by column, the ratios of 2019 beside ours, and a sentence for each difference. */
 import { BASE_COLUMN, type Column, column, SEED, type SeedColumn } from "../bench/columns.ts";
 import { isSettled, mean, median, pairedRatio, type Spread, spread } from "../bench/statistics.ts";
 import { COLUMN_SHORT, TABLE_COLUMNS, type TableColumn } from "./comparison-columns.ts";
@@ -36,7 +36,7 @@ export interface ColumnFigures {
   readonly perTransaction: PerTransaction;
   readonly byRegister: Readonly<Record<string, number>>;
   readonly seed: SeedColumn | undefined;
-  /** The seed's ratio to the same column of its own. */
+  /** The ratio of 2019 to the same column. */
   readonly seedRatio: number | undefined;
 }
 
@@ -58,7 +58,7 @@ function ratesOf(measurements: readonly Measurement[], name: TableColumn): numbe
   return measurements.filter((one) => one.column === name).map((one) => one.transactionsPerSecond);
 }
 
-/** The column that ratios are to: the wired one, or where that was not measured, the first that the seed has too. */
+/** The column that ratios are to: the wired one, or where that was not measured, the first that was measured in 2019 too. */
 export function baseColumn(measurements: readonly Measurement[]): TableColumn | undefined {
   const measured = TABLE_COLUMNS.filter((name) => measurements.some((one) => one.column === name));
   if (measured.includes(BASE_COLUMN)) return BASE_COLUMN;
@@ -111,7 +111,7 @@ export function columnFigures(measurements: readonly Measurement[]): ColumnFigur
   });
 }
 
-/** One of the seed's two ratios beside ours. */
+/** One of the two ratios of 2019 beside ours. */
 export interface SeedComparison {
   readonly what: string;
   readonly ours: Spread;
@@ -212,7 +212,7 @@ function registers(left: Readonly<Record<string, number>>, right: Readonly<Recor
   return words.length === 0 ? "" : ` (${words.join(", ")})`;
 }
 
-/** Why our ratio is not the seed's: what the saved accesses can be worth here. */
+/** Why our ratio is not that of 2019: what the saved accesses can be worth here. */
 function budget(wired: ColumnFigures, msi: ColumnFigures, exitCostNs: number): string {
   const exits = wired.perTransaction.exits - msi.perTransaction.exits;
   const eois = wired.perTransaction.ioapicEois - msi.perTransaction.ioapicEois;
@@ -221,7 +221,7 @@ function budget(wired: ColumnFigures, msi: ColumnFigures, exitCostNs: number): s
   const saved = exits * cost + (eois * exitCostNs) / 1000;
   const modelled = exitCostNs === 0 ? "" : ` and the ${modelledExitCost(exitCostNs)} at each of both`;
   return (
-    `The seed's ${two(mean(SEED.msi.runs) / mean(SEED.wired.runs))} comes from hardware virtualisation; here the ${two(exits)} exits ` +
+    `The ${two(mean(SEED.msi.runs) / mean(SEED.wired.runs))} of 2019 comes from hardware virtualisation; here the ${two(exits)} exits ` +
     `and ${two(eois)} EOIs that messages save, with about ${microseconds(ACCESS_MICROSECONDS * 1000)} \u00b5s for an exit${modelled}, ` +
     `are ${saved.toFixed(1)} \u00b5s of the ${Math.round(transaction).toLocaleString("en")} \u00b5s that a transaction on the wire takes.`
   );

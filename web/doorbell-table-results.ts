@@ -1,4 +1,4 @@
-/** A comparison's result: bars beside the seed's, the counters, a sentence for each difference, and exports. */
+/** A comparison's result: bars beside those of 2019, the counters, a sentence for each difference, and exports. */
 import { css, html, LitElement, nothing, svg } from "lit";
 import { COLUMN_SHORT } from "./comparison-columns.ts";
 import { type ExportContext, toCsv, toJson, toMarkdown } from "./comparison-exports.ts";
@@ -175,7 +175,7 @@ export class DoorbellTableResults extends LitElement {
       <ul class="ratios">
         ${againstSeed(measurements).map(
           ({ what, ours, seed }) => html`<li>
-            ${what}: <b>${spreadText(ours)}</b>; the seed&rsquo;s <b>${formatRatio(seed)}</b>${
+            ${what}: <b>${spreadText(ours)}</b>; in 2019 <b>${formatRatio(seed)}</b>${
               modelled === undefined ? nothing : html` <span class="modelled">${modelled}</span>`
             }
           </li>`,
@@ -206,7 +206,7 @@ export class DoorbellTableResults extends LitElement {
       <thead>
         <tr>
           <th scope="col">column</th>
-          <th scope="col" class="bars">ratio to ${base === undefined ? "the first" : COLUMN_SHORT[base]}: <b class="ours">here</b>, <b class="seed">the seed&rsquo;s</b></th>
+          <th scope="col" class="bars">ratio to ${base === undefined ? "the first" : COLUMN_SHORT[base]}: <b class="ours">here</b>, <b class="seed">2019</b></th>
           <th scope="col">rounds</th>
           <th scope="col">median</th>
           <th scope="col"><abbr title="exits of the network card per transaction">exits</abbr></th>
@@ -267,7 +267,7 @@ function context(): ExportContext {
   return { userAgent: navigator.userAgent, logicalProcessors: navigator.hardwareConcurrency };
 }
 
-/** Two bars on one scale: here, with the range over the rounds, and the seed's. */
+/** Two bars on one scale: here, with the range over the rounds, and that of 2019. */
 function bars(one: ColumnFigures, longest: number) {
   const percent = (value: number) => `${((value / longest) * 97).toFixed(2)}%`;
   const length = one.ratio?.median ?? 1;

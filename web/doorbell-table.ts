@@ -1,4 +1,4 @@
-/** "Reproduce the table": a dialog that measures the seed's columns in this page and shows them beside the seed's. */
+/** "Reproduce the table": a dialog that measures the columns of 2019 in this page and shows them beside those. */
 import { css, html, LitElement, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 import { COLUMN_SHORT, guestOf, TABLE_COLUMNS, type TableColumn } from "./comparison-columns.ts";

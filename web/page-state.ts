@@ -34,6 +34,9 @@ export type Machine = Pick<
   | "stopCapture"
   | "transport"
   | "setExitCost"
+  | "trace"
+  | "inspect"
+  | "stepToEvent"
 >;
 
 /** Where the machine and its files come from. */

@@ -9,6 +9,8 @@ import type {
   MicroVmOptions,
   StopReason,
   SwitchResult,
+  TraceEvent,
+  TraceEventKind,
   TransportKind,
   Unsubscribe,
 } from "../src/index.ts";
@@ -193,6 +195,19 @@ export class MachineStore {
     this.#machine?.resume();
     this.#update({ stage: "running" });
     this.announce("Running.");
+  }
+
+  /** Runs to the next event of one of the kinds, and pauses there; {@link pause} gives it up. */
+  async step(kinds: readonly TraceEventKind[]): Promise<TraceEvent | undefined> {
+    const machine = this.#machine;
+    const { stage, switching, comparison } = this.#state;
+    if (machine === undefined || switching !== undefined || comparison.stage !== "idle") return undefined;
+    if (stage !== "running" && stage !== "paused") return undefined;
+    if (stage === "paused") this.#update({ stage: "running" });
+    const event = await machine.stepToEvent(kinds);
+    if (machine !== this.#machine || event === undefined || this.#state.stage !== "running") return undefined;
+    this.#update({ stage: "paused" });
+    return event;
   }
 
   /** Live on MMIO; on PCI the choice waits for the next start. */

@@ -34,6 +34,14 @@ export const VIEWS = [
     element: "doorbell-lessons",
     load: () => import("./doorbell-lessons.ts"),
   },
+  {
+    id: "inspector",
+    title: "Inspector",
+    key: "i",
+    element: "doorbell-inspector",
+    wide: true,
+    load: () => import("./inspector/doorbell-inspector.ts"),
+  },
 ] as const satisfies readonly View[];
 
 /** The view that is open when the address names none. */

@@ -88,7 +88,7 @@ export class MachineTrace {
       recorder.onRecord = (kind) => {
         if (!wanted(kind)) return;
         now();
-        finish(recorder.last);
+        finish(recorder.latest(1)[0]);
       };
     });
   }
@@ -113,6 +113,11 @@ export class MachineTrace {
   /** The events that are kept, the oldest first: objects made anew at each call. */
   get events(): TraceEvent[] {
     return this.#recorder?.events ?? [];
+  }
+
+  /** The newest events, at most so many, the oldest first. */
+  latest(count: number): TraceEvent[] {
+    return this.#recorder?.latest(count) ?? [];
   }
 
   /** Events since the start or the last {@link clear}, lost ones included. */

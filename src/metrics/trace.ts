@@ -189,14 +189,13 @@ export class TraceRecorder {
 
   /** The events that the ring holds, the oldest first, as objects made now. */
   get events(): TraceEvent[] {
-    const events: TraceEvent[] = [];
-    for (let index = this.#first + this.lost; index < this.#count; index++) events.push(this.#event(index));
-    return events;
+    return this.latest(this.capacity);
   }
 
-  /** The newest event, if there is one. */
-  get last(): TraceEvent | undefined {
-    return this.recorded === 0 ? undefined : this.#event(this.#count - 1);
+  /** The newest events, at most so many, the oldest first. */
+  latest(count: number): TraceEvent[] {
+    const from = Math.max(this.#first + this.lost, this.#count - count);
+    return Array.from({ length: this.#count - from }, (_, i) => this.#event(from + i));
   }
 
   #event(index: number): TraceEvent {

@@ -1,4 +1,5 @@
-import { createReadStream, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { type Connect, defineConfig, type Plugin } from "vite";
 
@@ -43,6 +44,22 @@ const guestFiles: Plugin = {
   configurePreviewServer: ({ middlewares }) => void middlewares.use(serveGzipAsItIs),
 };
 
+/** Identifies what a machine is made of, so that the page knows which snapshots are of this one: image, emulator, sources. */
+function machineIdentity(): string {
+  const root = import.meta.dirname;
+  const sources = readdirSync(`${root}/src`, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".spec.ts"))
+    .map((file) => `src/${file}`);
+  const image = ["vmlinux.gz", "initramfs.cpio.gz"].map((file) => `public/guest/${file}`);
+  const hash = createHash("sha256");
+  for (const file of [...sources.sort(), ...image, "package-lock.json"]) {
+    hash.update(
+      statSync(`${root}/${file}`, { throwIfNoEntry: false }) ? readFileSync(`${root}/${file}`) : "",
+    );
+  }
+  return hash.digest("hex");
+}
+
 /**
  * The page lives in web/, what it serves unchanged in public/ (the guest's kernel and initramfs), the result in dist/.
  * `base` is relative so that dist/ works from any folder of any server.
@@ -55,6 +72,7 @@ export default defineConfig({
   // Not a single-page application: a missing kernel has to be a 404, not index.html.
   appType: "mpa",
   plugins: [v86WithoutNode, guestFiles],
+  define: { __MACHINE_IDENTITY__: JSON.stringify(machineIdentity()) },
   // The development server takes the libraries' production builds too: their development builds talk to the console.
   resolve: { conditions: ["module", "browser", "production"] },
   build: {

@@ -160,6 +160,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
   #observer: ResizeObserver | undefined;
   #unsubscribe: (() => void) | undefined;
   #fitRequested = false;
+  #replaying = false;
 
   constructor() {
     super();
@@ -173,7 +174,9 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
     });
     this.#output = new OutputQueue((bytes, parsed) => this.#terminal.write(bytes, parsed));
     this.#terminal.loadAddon(this.#fit);
-    this.#terminal.onData((text) => this.store.type(this.#encoder.encode(text)));
+    this.#terminal.onData((text) => {
+      if (!this.#replaying) this.store.type(this.#encoder.encode(text));
+    });
     this.#terminal.onBinary((text) => this.store.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
     this.#terminal.onResize(({ cols, rows }) => {
       this.size = `${cols} \u00d7 ${rows}`;
@@ -193,6 +196,13 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
   /** Shows guest output, a frame's worth at a time. */
   write(bytes: Uint8Array): void {
     this.#output.push(bytes);
+  }
+
+  replay(bytes: Uint8Array): void {
+    this.#replaying = true;
+    this.#terminal.write(bytes, () => {
+      this.#replaying = false;
+    });
   }
 
   /** Empties screen and scrollback. */

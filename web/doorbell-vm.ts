@@ -210,6 +210,7 @@ export class DoorbellVm extends HTMLElement {
           this.#machine = machine;
           return machine;
         },
+        restore: (snapshot, options) => MicroVm.restore(snapshot, options),
       },
       this.#options(),
     );

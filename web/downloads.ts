@@ -58,7 +58,7 @@ export async function takeInflated(
 export class Downloads<T extends readonly unknown[]> {
   readonly #requests: { readonly [K in keyof T]: DownloadRequest<T[K]> };
   readonly #progress: DownloadProgress[];
-  readonly #taken = new Map<number, unknown>();
+  readonly #taken = new Map<number, Promise<unknown>>();
   readonly #listeners = new Set<() => void>();
   #running: Promise<T> | undefined;
 
@@ -88,23 +88,35 @@ export class Downloads<T extends readonly unknown[]> {
     }
   }
 
+  /** Resolves with what was taken from the first file alone; the others are left where they are. */
+  async first(): Promise<T[0]> {
+    return (await this.#one(0, new AbortController().signal)) as T[0];
+  }
+
   async #all(): Promise<T> {
     const abort = new AbortController();
     try {
-      await Promise.all(
-        this.#requests.map(async (request, index) => {
-          if (this.#taken.has(index)) return;
-          const taken = await download(request, abort.signal, (progress) => {
-            this.#progress[index] = progress;
-            for (const listener of this.#listeners) listener();
-          });
-          this.#taken.set(index, taken);
-        }),
-      );
+      return (await Promise.all(
+        this.#requests.map((_, index) => this.#one(index, abort.signal)),
+      )) as unknown as T;
     } finally {
       abort.abort();
     }
-    return this.#requests.map((_, index) => this.#taken.get(index)) as unknown as T;
+  }
+
+  /** One file: kept, under way already, or begun now. */
+  #one(index: number, signal: AbortSignal): Promise<unknown> {
+    const known = this.#taken.get(index);
+    if (known !== undefined) return known;
+    const request = this.#requests[index] as DownloadRequest<unknown>;
+    const taken = download(request, signal, (progress) => {
+      this.#progress[index] = progress;
+      for (const listener of this.#listeners) listener();
+    });
+    this.#taken.set(index, taken);
+    // Trying again begins anew.
+    taken.catch(() => this.#taken.delete(index));
+    return taken;
   }
 }
 

@@ -5,22 +5,31 @@
 import wasmUrl from "v86/build/v86.wasm?url";
 import "./app.css";
 import { imageDownloads } from "./downloads.ts";
+import { findStart } from "./kept-start.ts";
 
 const kernelUrl = new URL("guest/vmlinux.gz", document.baseURI).href;
 const initramfsUrl = new URL("guest/initramfs.cpio.gz", document.baseURI).href;
+const identity = __MACHINE_IDENTITY__;
 const downloads = imageDownloads({ wasmUrl, kernelUrl, initramfsUrl });
-// What goes wrong is told to who asks for the files.
-downloads.run().catch(() => {});
+// The emulator is wanted in any case, the guest's files only for a boot. What goes wrong is told to who asks for them.
+downloads.first().catch(() => {});
+const kept = findStart(identity, location.search);
+void kept.then(({ from }) => {
+  if (from === undefined) downloads.run().catch(() => {});
+});
 
-const [{ MicroVm }, { startPage }] = await Promise.all([
+const [{ MicroVm }, { startPage }, visit] = await Promise.all([
   import("../src/index.ts"),
   import("./start-page.ts"),
+  kept,
 ]);
 startPage({
   downloads,
   kernelUrl,
   initramfsUrl,
   create: (options) => MicroVm.create(options),
+  restore: (snapshot, options) => MicroVm.restore(snapshot, options),
+  kept: { identity, visit },
   // The machine itself, for the browser's console and for tests; nothing on the page depends on it.
   onMachine: (machine) => Object.assign(window, { doorbell: machine }),
 });

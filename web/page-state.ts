@@ -5,11 +5,14 @@ import type {
   InterruptMode,
   MicroVm,
   MicroVmOptions,
+  RestoreOptions,
   TransportKind,
 } from "../src/index.ts";
 import type { ComparisonState } from "./comparison.ts";
 import type { DownloadProgress, ImageDownloads } from "./downloads.ts";
+import type { VisitStart } from "./kept-start.ts";
 import type { RrResult } from "./rr-run.ts";
+import type { SnapshotsState } from "./snapshots.ts";
 
 /** The part of the machine that the page uses. */
 export type Machine = Pick<
@@ -33,6 +36,9 @@ export type Machine = Pick<
   | "pcapng"
   | "stopCapture"
   | "transport"
+  | "memoryMiB"
+  | "eventIndex"
+  | "save"
   | "setExitCost"
   | "trace"
   | "inspect"
@@ -45,6 +51,14 @@ export interface MachineSource {
   readonly kernelUrl: string;
   readonly initramfsUrl: string;
   create(options: MicroVmOptions): Promise<Machine>;
+  restore(snapshot: Uint8Array, options: RestoreOptions): Promise<Machine>;
+  /** Where the browser may keep the machine between visits; absent in a page that is not ours. */
+  readonly kept?: {
+    /** Identifies what a machine is made of: image and code. */
+    readonly identity: string;
+    /** What the browser has kept for this visit. */
+    readonly visit: VisitStart;
+  };
   /** Called with each new machine. */
   onMachine?(machine: Machine): void;
 }
@@ -54,6 +68,8 @@ export interface TerminalSink {
   readonly columns: number;
   readonly rows: number;
   write(bytes: Uint8Array): void;
+  /** Shows what was shown before: to questions in it the guest has its answers already. */
+  replay(bytes: Uint8Array): void;
   clear(): void;
 }
 
@@ -103,6 +119,8 @@ export interface PageState {
   readonly run: "idle" | "running" | "cancelling";
   /** Finished runs, newest first. */
   readonly results: readonly RrResult[];
+  /** What is kept of the machine, in the browser and in files. */
+  readonly snapshots: SnapshotsState;
   /** "Reproduce the table". */
   readonly comparison: ComparisonState;
 }

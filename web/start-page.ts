@@ -24,5 +24,5 @@ export function startPage(source: MachineSource): void {
   window.addEventListener("unhandledrejection", ({ reason }) =>
     store.showNotice(`Something in the page failed: ${sentence(reason)}`),
   );
-  void store.boot();
+  void store.start();
 }

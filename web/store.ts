@@ -23,6 +23,7 @@ import { MetricsHistory } from "./metrics-history.ts";
 import type { PageOptions } from "./page-options.ts";
 import type { Machine, MachineSource, PageState, Problem, TerminalSink } from "./page-state.ts";
 import { type RrResult, RUN_SECONDS, runRr, summariseRun } from "./rr-run.ts";
+import { type Origin, Snapshots } from "./snapshots.ts";
 import { DOORBELL_NAMES, INTERRUPT_NAMES, INTERRUPT_SHORT, sentence, TRANSPORT_NAMES } from "./words.ts";
 
 const SAMPLE_MS = 250;
@@ -33,6 +34,8 @@ const SLOW_BOOT_MS = 20_000;
 export class MachineStore {
   /** "Reproduce the table". */
   readonly comparison: Comparison;
+  /** What is kept of the machine, in the browser and in files. */
+  readonly snapshots: Snapshots;
   readonly #source: MachineSource;
   readonly #options: PageOptions;
   readonly #downloads: ImageDownloads;
@@ -57,6 +60,21 @@ export class MachineStore {
       async (guest) => this.#source.create({ ...(await this.#files()), ...guest }),
       () => this.#update({ comparison: this.comparison.state }),
     );
+    const store = this;
+    this.snapshots = new Snapshots(
+      {
+        get machine() {
+          return store.#machine;
+        },
+        get calm() {
+          return store.#calm;
+        },
+        changed: () => this.#update({ snapshots: this.snapshots.state }),
+        notice: (text) => this.showNotice(text),
+      },
+      source.kept?.identity ?? "",
+      source.kept?.visit ?? { from: undefined, mayKeep: false },
+    );
     this.#state = {
       stage: "downloading",
       downloads: this.#downloads.progress,
@@ -74,6 +92,7 @@ export class MachineStore {
       switching: undefined,
       run: "idle",
       results: [],
+      snapshots: this.snapshots.state,
       comparison: NO_COMPARISON,
     };
   }
@@ -117,10 +136,68 @@ export class MachineStore {
   /** What the person typed. */
   type(bytes: Uint8Array): void {
     this.#machine?.console.write(bytes);
+    this.snapshots.typed(bytes);
   }
 
   resizeTerminal(columns: number, rows: number): void {
     this.#machine?.console.resize(columns, rows);
+  }
+
+  /** Begins the visit: with the machine that the browser has kept for it, or with a boot. */
+  async start(): Promise<void> {
+    const from = this.#source.kept?.visit.from;
+    if (from === undefined) return this.boot();
+    const { scrollback, snapshot } = from.machine;
+    const generation = ++this.#generation;
+    this.#update({ stage: "booting" });
+    try {
+      await this.#bringBack(snapshot, from.place, scrollback, generation);
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      void this.snapshots.forget(from.place);
+      await this.boot();
+      this.showNotice(`The machine of the last visit could not be brought back: ${sentence(error)}`);
+    }
+  }
+
+  /** Goes on with the machine of a file; the one that is there goes when the new one is. */
+  load(snapshot: Uint8Array): Promise<void> {
+    return this.snapshots.loading(async () => {
+      if (this.#state.comparison.stage !== "idle") return;
+      await this.#bringBack(snapshot, "file", undefined, ++this.#generation);
+      this.announce("The machine of the file goes on.");
+    });
+  }
+
+  async #bringBack(
+    snapshot: Uint8Array,
+    origin: Origin,
+    scrollback: Uint8Array | undefined,
+    generation: number,
+  ): Promise<void> {
+    const began = performance.now();
+    const wasm = await this.#downloads.first();
+    const machine = await this.#source.restore(snapshot, { wasm });
+    if (generation !== this.#generation) return void machine.destroy();
+    await this.#dispose();
+    this.#history = new MetricsHistory();
+    if (origin === "file") this.#update({ exitCostNs: machine.metrics().exitCostNs });
+    else machine.setExitCost(this.#state.exitCostNs);
+    this.#adopt(machine, origin, scrollback);
+    if (this.#terminal) machine.console.resize(this.#terminal.columns, this.#terminal.rows);
+    const { transport, interrupts, doorbell, eventIndex } = machine;
+    const phases = { ready: performance.now() - began };
+    this.#update({
+      ...{ transport, interrupts, doorbell, eventIndex, phases, stage: "running", run: "idle" },
+      ...{ problem: undefined, notice: undefined, slow: false, switching: undefined },
+    });
+  }
+
+  /** Nothing is going on that an autosave would disturb. */
+  get #calm(): boolean {
+    const { stage, run, switching, comparison } = this.#state;
+    const there = stage === "running" || stage === "paused";
+    return there && run === "idle" && switching === undefined && comparison.stage === "idle";
   }
 
   /** Downloads what is missing and starts the machine; a machine that is there goes first. */
@@ -163,7 +240,7 @@ export class MachineStore {
         await machine.destroy();
         return;
       }
-      this.#adopt(machine, eventIndex);
+      this.#adopt(machine, "boot");
     } catch (error) {
       if (stale()) return;
       this.#fail({
@@ -361,6 +438,7 @@ export class MachineStore {
       const result = await perform(machine);
       if (generation !== this.#generation) return;
       this.#history.mark(performance.now(), markLabel);
+      this.snapshots.switched();
       this.announce(`The devices use ${name}, after ${formatMilliseconds(result.milliseconds)}.`);
       done = {};
     } catch (error) {
@@ -377,10 +455,17 @@ export class MachineStore {
     });
   }
 
-  #adopt(machine: Machine, eventIndex: boolean): void {
+  #adopt(machine: Machine, origin: Origin, scrollback?: Uint8Array): void {
     this.#machine = machine;
+    this.snapshots.adopted(origin, scrollback);
     this.#source.onMachine?.(machine);
-    this.#update({ started: { transport: machine.transport, interrupts: machine.interrupts, eventIndex } });
+    this.#update({
+      started: {
+        transport: machine.transport,
+        interrupts: machine.interrupts,
+        eventIndex: machine.eventIndex,
+      },
+    });
     const started = performance.now();
     const reach = (phase: BootPhase) => {
       this.#update({
@@ -390,7 +475,10 @@ export class MachineStore {
       });
       if (phase === "console") this.announce("The console is connected. Linux is ready for input.");
     };
-    const show = (bytes: Uint8Array) => this.#terminal?.write(bytes);
+    const show = (bytes: Uint8Array) => {
+      this.#terminal?.write(bytes);
+      this.snapshots.printed(bytes);
+    };
     this.#subscriptions = [
       machine.console.onOutput(show),
       machine.serial.onOutput(show),
@@ -398,6 +486,7 @@ export class MachineStore {
       machine.onStop((reason) => this.#stopped(reason)),
     ];
     this.#terminal?.clear();
+    if (scrollback) this.#terminal?.replay(scrollback);
     machine.start();
     this.#sampler = setInterval(() => this.#sample(), SAMPLE_MS);
     this.#sample();
@@ -413,6 +502,7 @@ export class MachineStore {
 
   #stopped(reason: StopReason): void {
     clearInterval(this.#sampler);
+    this.snapshots.gone();
     this.#update({
       stage: "stopped",
       switching: undefined,
@@ -435,6 +525,7 @@ export class MachineStore {
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.#subscriptions = [];
     const machine = this.#machine;
+    if (machine) this.snapshots.gone();
     this.#machine = undefined;
     await machine?.destroy();
   }

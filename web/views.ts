@@ -42,6 +42,13 @@ export const VIEWS = [
     wide: true,
     load: () => import("./inspector/doorbell-inspector.ts"),
   },
+  {
+    id: "snapshots",
+    title: "Snapshots",
+    key: "s",
+    element: "doorbell-snapshots",
+    load: () => import("./doorbell-snapshots.ts"),
+  },
 ] as const satisfies readonly View[];
 
 /** The view that is open when the address names none. */

@@ -113,6 +113,7 @@ const FIXED_BY_A_SNAPSHOT = [
   "initrd",
   "append",
   "overlay",
+  "event-idx",
   "exit-cost",
 ] as const;
 

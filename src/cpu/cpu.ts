@@ -299,7 +299,7 @@ export class Cpu {
     };
   }
 
-  /** A copy of guest memory, at the same moment as {@link save}. */
+  /** Guest memory at the same moment as {@link save}. */
   saveMemory(): MemoryPages {
     return saveMemory(this.#cpu);
   }

@@ -134,13 +134,16 @@ function wrongShape(): StateError {
   return new StateError("v86's state is not of this machine's shape");
 }
 
-/** Guest memory without what is zero: a bit for each page, lowest bit first, and the pages whose bit is set. */
+/** Guest memory without what is zero. */
 export interface MemoryPages {
+  /** A bit for each page, lowest bit first: whether it is not zero. */
   readonly map: Uint8Array;
-  readonly pages: Uint8Array;
+  /** Bytes of all pages whose bit is set. */
+  readonly length: number;
+  /** Copies those pages, lowest first. Before the CPU runs on. */
+  copyTo(target: Uint8Array): void;
 }
 
-/** A copy of all pages that are not zero. */
 export function saveMemory(cpu: V86Cpu): MemoryPages {
   const size = cpu.memory_size[0] ?? 0;
   const count = size / PAGE_SIZE;
@@ -152,13 +155,17 @@ export function saveMemory(cpu: V86Cpu): MemoryPages {
     used += 1;
   }
   const memory = new Uint8Array(cpu.wasm_memory.buffer, cpu.mem8.byteOffset, size);
-  const pages = new Uint8Array(used * PAGE_SIZE);
-  let at = 0;
-  forEachRun(map, (start, length) => {
-    pages.set(memory.subarray(start, start + length), at);
-    at += length;
-  });
-  return { map, pages };
+  return {
+    map,
+    length: used * PAGE_SIZE,
+    copyTo: (target) => {
+      let at = 0;
+      forEachRun(map, (start, length) => {
+        target.set(memory.subarray(start, start + length), at);
+        at += length;
+      });
+    },
+  };
 }
 
 /** Calls back with the bytes where each run of pages begins whose bits are set, and how many there are. */

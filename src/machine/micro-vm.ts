@@ -75,6 +75,10 @@ export class MicroVm {
   readonly console: ConsoleChannel;
   /** The first serial port: early messages and panics. */
   readonly serial: ByteChannel;
+  /** Guest memory. */
+  readonly memoryMiB: number;
+  /** Whether devices offer RING_EVENT_IDX. */
+  readonly eventIndex: boolean;
   /** What carries virtio, from start to end. */
   readonly transport: TransportKind;
   /** Records what happens between the guest and its devices, event by event. Off until started. */
@@ -91,7 +95,6 @@ export class MicroVm {
   readonly #agent: Agent;
   readonly #rng: RngDevice;
   readonly #image: () => Promise<string>;
-  readonly #memoryMiB: number;
   #created = CLOCK.now();
   readonly #phaseListeners = new Set<(phase: BootPhase) => void>();
   readonly #stopListeners = new Set<(reason: StopReason) => void>();
@@ -154,7 +157,7 @@ export class MicroVm {
    */
   static async restore(bytes: Uint8Array, options: RestoreOptions): Promise<MicroVm> {
     const header = await readHeader(bytes, MACHINE_STATE);
-    for (const key of ["memoryMiB", "transport", "interrupts", "doorbell", "image"] as const) {
+    for (const key of ["memoryMiB", "transport", "interrupts", "doorbell", "eventIndex", "image"] as const) {
       if (options[key] !== undefined && options[key] !== header[key])
         throw new SnapshotError(
           `The snapshot is of another machine (${key}: ${header[key]} instead of ${options[key]}): boot this one, or ask for that one.`,
@@ -205,7 +208,7 @@ export class MicroVm {
     } as const;
     this.transport = options.transport ?? "mmio";
     this.#cpu = cpu;
-    this.#memoryMiB = memoryMiB;
+    this.memoryMiB = memoryMiB;
     this.#image = image;
     this.#peer = new InPagePeer({
       router: cpu.router,
@@ -233,7 +236,8 @@ export class MicroVm {
       attachV86Card(cpu, this.transport);
     }
     const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: this.#rng };
-    const offer = { ...mode, eventIndex: options.eventIndex ?? true };
+    this.eventIndex = options.eventIndex ?? true;
+    const offer = { ...mode, eventIndex: this.eventIndex };
     const spare = options.spareDevice ? new RngDevice({ random }) : undefined;
     const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, offer, log, spare) : undefined;
     this.#transports = onMmio?.transports ?? attachPci(cpu, devices, offer, log);
@@ -290,25 +294,36 @@ export class MicroVm {
   /**
    * The whole machine as a file, which {@link restore} takes; it runs on meanwhile, but for some milliseconds. A live
    * switch that is under way is waited for.
-   * @throws SnapshotError with v86's own network card, whose router cannot be saved, and when the machine is over.
+   * @throws SnapshotError with v86's own network card, whose router cannot be saved, with the spare device, and when the
+   *   machine is over.
    */
-  async save({ compress = true }: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async save({ compress = true, onMoment }: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#cpu.card)
       throw new SnapshotError("A machine with v86's own network card cannot be saved: take one with ours.");
+    if (this.#spare)
+      throw new SnapshotError("A machine with the spare device cannot be saved: take one without.");
     const image = await this.#image();
-    // From here to the state nothing waits: after a wait no register access is under way, and no switch begins.
     while (this.#switch.busy) await this.#switch.settled();
-    if (this.#over !== undefined) throw new SnapshotError(`${this.#over} There is nothing to save.`);
-    const subject = {
-      image,
-      memoryMiB: this.#memoryMiB,
-      transport: this.transport,
-      interrupts: this.interrupts,
-      doorbell: this.doorbell,
-      phase: this.#phase,
-    };
-    const state = saveMachine(this.#parts, CLOCK.now() - this.#created);
-    return writeSnapshot(subject, MACHINE_STATE, state, this.#cpu.saveMemory(), compress);
+    // Called after a wait: then no register access is under way.
+    return writeSnapshot(MACHINE_STATE, compress, () => {
+      if (this.#over !== undefined) throw new SnapshotError(`${this.#over} There is nothing to save.`);
+      if (this.#switch.busy)
+        throw new SnapshotError("A live switch began while the machine was being saved: try again.");
+      onMoment?.();
+      return {
+        subject: {
+          image,
+          memoryMiB: this.memoryMiB,
+          transport: this.transport,
+          interrupts: this.interrupts,
+          doorbell: this.doorbell,
+          eventIndex: this.eventIndex,
+          phase: this.#phase,
+        },
+        state: saveMachine(this.#parts, CLOCK.now() - this.#created),
+        memory: this.#cpu.saveMemory(),
+      };
+    });
   }
 
   /**

@@ -47,6 +47,7 @@ const HEADER = record({
   transport: oneOf("mmio", "pci"),
   interrupts: oneOf("wired", "msi"),
   doorbell: oneOf("shared", "per-queue"),
+  eventIndex: bool,
   /** Milliseconds since 1970, when it was saved. */
   saved: f64,
   /** How far the boot had come. */
@@ -73,39 +74,51 @@ async function digest(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-/** A file of a machine's state and memory. */
+/** What is kept of one moment of a machine. */
+export interface SnapshotMoment<T> {
+  readonly subject: SnapshotSubject;
+  readonly state: T;
+  readonly memory: MemoryPages;
+}
+
+/**
+ * A file of a machine's state and memory. `take` is called once, when nothing is to be waited for any more: all that it
+ * gives is copied before this function waits again.
+ */
 export async function writeSnapshot<T>(
-  subject: SnapshotSubject,
   codec: Codec<T>,
-  state: T,
-  memory: MemoryPages,
   deflated: boolean,
+  take: () => SnapshotMoment<T>,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const format = await sha256(new TextEncoder().encode(codec.description));
+  const { subject, state, memory } = take();
   const encoded = encode(codec, state);
-  const header = encode(HEADER, {
-    ...subject,
-    format: await sha256(new TextEncoder().encode(codec.description)),
-    v86: V86_VERSION,
-    saved: Date.now(),
-    deflated,
-    stateBytes: encoded.length,
-  });
-  const parts = [encoded, memory.map, memory.pages];
-  const body = deflated ? await deflate(parts) : parts;
+  const fixed = { format, v86: V86_VERSION, saved: Date.now(), deflated, stateBytes: encoded.length };
+  const header = encode(HEADER, { ...subject, ...fixed });
   const start = HEADER_AT + header.length;
-  const file = new Uint8Array(start + body.reduce((sum, { length }) => sum + length, 0));
-  const view = new DataView(file.buffer);
-  file.set(new TextEncoder().encode(MAGIC));
+  const pages = start + encoded.length + memory.map.length;
+  const raw = new Uint8Array(pages + memory.length);
+  raw.set(new TextEncoder().encode(MAGIC));
+  const view = new DataView(raw.buffer);
   view.setUint32(VERSION_AT, VERSION, true);
   view.setUint32(HEADER_LENGTH_AT, header.length, true);
-  file.set(header, HEADER_AT);
-  let at = start;
-  for (const part of body) {
-    file.set(part, at);
-    at += part.length;
-  }
+  raw.set(header, HEADER_AT);
+  raw.set(encoded, start);
+  raw.set(memory.map, start + encoded.length);
+  memory.copyTo(raw.subarray(pages));
+  const file = deflated ? join([raw.subarray(0, start), ...(await deflate(raw.subarray(start)))]) : raw;
   file.set(await digest(file.subarray(HEADER_LENGTH_AT)), HASH_AT);
   return file;
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /**
@@ -240,15 +253,13 @@ class Pieces {
   }
 }
 
-async function deflate(parts: readonly Uint8Array[]): Promise<Uint8Array[]> {
+async function deflate(bytes: Uint8Array): Promise<Uint8Array[]> {
   const stream = new CompressionStream("deflate-raw");
   const reading = readAll(stream.readable, Number.POSITIVE_INFINITY);
   const writer = stream.writable.getWriter();
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += PIECE) {
-      await writer.write(part.subarray(at, at + PIECE));
-      await new Promise<void>((resolve) => void setTimeout(resolve, 0));
-    }
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    await writer.write(bytes.subarray(at, at + PIECE));
+    await new Promise<void>((resolve) => void setTimeout(resolve, 0));
   }
   await writer.close();
   return reading;

@@ -76,7 +76,7 @@ export interface MicroVmOptions {
 export interface RestoreOptions
   extends Pick<
     MicroVmOptions,
-    "wasm" | "log" | "web" | "memoryMiB" | "transport" | "interrupts" | "doorbell"
+    "wasm" | "log" | "web" | "memoryMiB" | "transport" | "interrupts" | "doorbell" | "eventIndex"
   > {
   /** What {@link MicroVm.image} said of the machine that was booted. */
   readonly image?: string;
@@ -86,6 +86,8 @@ export interface RestoreOptions
 export interface SaveOptions {
   /** Whether the file is compressed, which takes the most time of it. Default true. */
   readonly compress?: boolean;
+  /** Called at the moment whose state is kept: what the machine has put out until then belongs to it. */
+  readonly onMoment?: () => void;
 }
 
 /** A snapshot that could not be made or taken; the machine that runs goes on as it was. */

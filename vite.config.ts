@@ -87,6 +87,15 @@ export default defineConfig({
   },
   // Named, so that the development server does not discover them one by one and reload the page under a booting guest.
   optimizeDeps: {
-    include: ["lit", "lit/directives/live.js", "@xterm/xterm", "@xterm/addon-fit", "marked", "uplot", "v86"],
+    include: [
+      "lit",
+      "lit/directives/live.js",
+      "lit/directives/repeat.js",
+      "@xterm/xterm",
+      "@xterm/addon-fit",
+      "marked",
+      "uplot",
+      "v86",
+    ],
   },
 });

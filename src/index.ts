@@ -51,5 +51,7 @@ export type {
   UsedEvent,
 } from "./metrics/trace-events.ts";
 export { describeEvent } from "./metrics/trace-text.ts";
+export type { CapturedFrame } from "./net/pcap.ts";
+export type { FrameDirection } from "./net/peer.ts";
 export type { DescriptorView, RingsView } from "./virtio/queue/inspect.ts";
 export type { QueueView, RegisterView, TransportView, VectorView } from "./virtio/transport/inspect.ts";

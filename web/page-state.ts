@@ -34,6 +34,7 @@ export type Machine = Pick<
   | "metrics"
   | "capture"
   | "pcapng"
+  | "frames"
   | "stopCapture"
   | "transport"
   | "memoryMiB"

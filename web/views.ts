@@ -35,6 +35,14 @@ export const VIEWS = [
     load: () => import("./doorbell-lessons.ts"),
   },
   {
+    id: "packets",
+    title: "Packets",
+    key: "p",
+    element: "doorbell-packets",
+    wide: true,
+    load: () => import("./doorbell-packets.ts"),
+  },
+  {
     id: "inspector",
     title: "Inspector",
     key: "i",

@@ -18,7 +18,7 @@ import type {
 } from "../metrics/counters.ts";
 import type { TraceEvent, TraceEventKind } from "../metrics/trace-events.ts";
 import { NETWORK, parseMac } from "../net/addresses.ts";
-import { Capture } from "../net/pcap.ts";
+import { Capture, type CapturedFrame } from "../net/pcap.ts";
 import { InPagePeer } from "../net/peer.ts";
 import { StateError } from "../state/codec.ts";
 import { ConsoleDevice } from "../virtio/device/console.ts";
@@ -523,6 +523,11 @@ export class MicroVm {
   get capture(): { frames: number; bytes: number; leftOut: number; active: boolean } {
     const { frames, bytes, leftOut } = this.#capture;
     return { frames, bytes, leftOut, active: this.#stopTap !== undefined };
+  }
+
+  /** The newest recorded frames from number `from` on, at most `most`, oldest first; times count from the guest's start. */
+  frames(from: number, most: number): CapturedFrame[] {
+    return this.#capture.newest(from, most);
   }
 
   /** The recorded frames as a pcapng file; times count from the guest's start. */

@@ -150,6 +150,25 @@ describe("Capture", () => {
     expect(counts.get(5)?.[0]).toBe(4);
   });
 
+  it("gives its newest frames from any number on, across chunks", () => {
+    const capture = new Capture();
+    for (let i = 0; i < 600; i++)
+      capture.add(frameOf(60 + i, i), i % 2 ? "to-guest" : "from-guest", 1000 * i);
+    const newest = capture.newest(0, 250);
+    expect(newest.map(({ index }) => index)).toEqual(Array.from({ length: 250 }, (_, i) => 350 + i));
+    for (const { index, bytes, direction, microseconds } of newest) {
+      expect([...bytes]).toEqual([...frameOf(60 + index, index)]);
+      expect([direction, microseconds]).toEqual([index % 2 ? "to-guest" : "from-guest", 1000 * index]);
+    }
+    expect(capture.newest(598, 250).map(({ index }) => index)).toEqual([598, 599]);
+    expect(capture.newest(600, 250)).toEqual([]);
+    expect(capture.newest(0, 0)).toEqual([]);
+    capture.clear();
+    expect(capture.newest(0, 10)).toEqual([]);
+    capture.add(frameOf(61), "to-guest", 5);
+    expect(capture.newest(0, 10).map(({ index, bytes }) => [index, bytes.length])).toEqual([[0, 61]]);
+  });
+
   it("begins anew after clear and goes on after toPcapng", () => {
     const capture = new Capture({ limit: 1200 });
     capture.add(frameOf(60), "to-guest", 1);

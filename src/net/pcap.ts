@@ -35,12 +35,25 @@ export interface CaptureOptions {
   readonly interfaceName?: string;
 }
 
+/** A frame as it was recorded. */
+export interface CapturedFrame {
+  /** Its number, from 0. */
+  readonly index: number;
+  /** Since whatever the recorder chose as 0. */
+  readonly microseconds: number;
+  readonly direction: FrameDirection;
+  /** The caller's own copy. */
+  readonly bytes: Uint8Array;
+}
+
 /** Collects frames in memory and gives them as a pcapng file at any time. */
 export class Capture {
   readonly #limit: number;
   readonly #head: Uint8Array;
   /** Finished chunks; each is exactly as long as what is in it. */
   #chunks: Uint8Array[] = [];
+  /** Frames in all finished chunks up to and including each. */
+  #framesUpTo: number[] = [];
   #chunk = new DataView(new ArrayBuffer(0));
   /** Bytes used in the current chunk. */
   #used = 0;
@@ -111,9 +124,36 @@ export class Capture {
     return true;
   }
 
+  /** The newest frames from number `from` on, at most `most` of them, oldest first. */
+  newest(from: number, most: number): CapturedFrame[] {
+    const found: CapturedFrame[] = [];
+    const wanted = Math.max(from, this.#frames - most, 0);
+    // Whole chunks are passed over; within one, each block says how long it is.
+    let part = this.#framesUpTo.findIndex((frames) => frames > wanted);
+    if (part < 0) part = this.#chunks.length;
+    let index = this.#framesUpTo[part - 1] ?? 0;
+    for (; part <= this.#chunks.length; part++) {
+      const chunk = this.#chunks[part] ?? new Uint8Array(this.#chunk.buffer, 0, this.#used);
+      const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      for (let at = 0; at < chunk.length; at += view.getUint32(at + 4, true), index++) {
+        if (index < wanted) continue;
+        const length = view.getUint32(at + 20, true);
+        const options = at + 28 + ((length + 3) & ~3);
+        found.push({
+          index,
+          microseconds: view.getUint32(at + 12, true) * 2 ** 32 + view.getUint32(at + 16, true),
+          direction: view.getUint32(options + 4, true) === INBOUND ? "to-guest" : "from-guest",
+          bytes: chunk.slice(at + 28, at + 28 + length),
+        });
+      }
+    }
+    return found;
+  }
+
   /** Forgets all frames and counts. */
   clear(): void {
     this.#chunks = [];
+    this.#framesUpTo = [];
     this.#chunk = new DataView(new ArrayBuffer(0));
     this.#used = 0;
     this.#frames = 0;
@@ -142,7 +182,10 @@ export class Capture {
   /** Room for one block in the current chunk, or in a new one. Returns where it begins. */
   #reserve(length: number): number {
     if (this.#used + length > this.#chunk.byteLength) {
-      if (this.#used > 0) this.#chunks.push(new Uint8Array(this.#chunk.buffer, 0, this.#used));
+      if (this.#used > 0) {
+        this.#chunks.push(new Uint8Array(this.#chunk.buffer, 0, this.#used));
+        this.#framesUpTo.push(this.#frames);
+      }
       this.#chunk = new DataView(new ArrayBuffer(Math.max(CHUNK, length)));
       this.#used = 0;
     }

@@ -1,7 +1,7 @@
-/** The lessons: every Markdown file in lessons/, in the order of their names. */
+/** The lessons: every Markdown file in docs/lessons/, in the order of their names. */
 import { type Lesson, parseLesson } from "./lesson.ts";
 
-const FILES: Readonly<Record<string, string>> = import.meta.glob("../../lessons/*.md", {
+const FILES: Readonly<Record<string, string>> = import.meta.glob("../../docs/lessons/*.md", {
   query: "?raw",
   import: "default",
   eager: true,

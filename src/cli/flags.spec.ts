@@ -8,6 +8,7 @@ describe("the runner's flags", () => {
       interrupts: "msi",
       doorbell: "per-queue",
       eventIndex: true,
+      queuePairs: 1,
       memory: 64,
       kernel: undefined,
       initrd: undefined,

@@ -13,6 +13,8 @@ export interface Flags {
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
   readonly eventIndex: boolean;
+  /** Its range is the machine's to check. */
+  readonly queuePairs: number;
   /** MiB; its range is the machine's to check. */
   readonly memory: number;
   readonly kernel: string | undefined;
@@ -49,6 +51,7 @@ terminal, which Ctrl-] leaves.
   --interrupts wired|msi       how devices interrupt (default msi; "legacy" is wired)
   --doorbell shared|per-queue  how the driver notifies queues (default per-queue)
   --event-idx on|off           whether devices offer RING_EVENT_IDX (default on)
+  --queue-pairs N              pairs of queues that the network card offers, 1 to 8 (default 1)
   --memory MIB                 guest memory, 16 to 1024 (default 64)
   --kernel FILE                ELF vmlinux or bzImage for i386, gzip'd or not
   --initrd FILE                initial RAM file system (default: ours, with our kernel)
@@ -82,6 +85,7 @@ const OPTIONS = {
   interrupts: { type: "string" },
   doorbell: { type: "string" },
   "event-idx": { type: "string" },
+  "queue-pairs": { type: "string" },
   memory: { type: "string" },
   kernel: { type: "string" },
   initrd: { type: "string" },
@@ -108,6 +112,7 @@ const FIXED_BY_A_SNAPSHOT = [
   "transport",
   "interrupts",
   "doorbell",
+  "queue-pairs",
   "memory",
   "kernel",
   "initrd",
@@ -154,6 +159,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     ]),
     doorbell,
     eventIndex: oneOf("event-idx", values["event-idx"] ?? "on", ["on", "off"]) === "on",
+    queuePairs: number("queue-pairs", values["queue-pairs"] ?? "1"),
     memory: number("memory", values.memory ?? "64"),
     kernel: values.kernel,
     initrd: values.initrd,

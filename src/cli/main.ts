@@ -72,6 +72,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     interrupts: flags.interrupts,
     doorbell: flags.doorbell,
     eventIndex: flags.eventIndex,
+    queuePairs: flags.queuePairs,
     exitCostNs: flags.exitCost,
     web: flags.web,
     spareDevice: flags.spare,

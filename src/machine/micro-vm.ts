@@ -23,6 +23,7 @@ import { InPagePeer } from "../net/peer.ts";
 import { StateError } from "../state/codec.ts";
 import { ConsoleDevice } from "../virtio/device/console.ts";
 import { NetDevice } from "../virtio/device/net.ts";
+import { PAIRS_MOST } from "../virtio/device/net-defs.ts";
 import { RngDevice } from "../virtio/device/rng.ts";
 import type { MmioTransport } from "../virtio/transport/mmio.ts";
 import type { PciTransport } from "../virtio/transport/pci.ts";
@@ -56,6 +57,8 @@ import { type CardServices, cardMetrics, serveOnCard } from "./v86-card.ts";
 
 const MIB = 0x100000;
 const DEFAULT_MEMORY_MIB = 64;
+/** Decision 0020: one CPU has no use for more, and each costs. */
+const DEFAULT_QUEUE_PAIRS = 1;
 const MEMORY_MIB = { least: 16, most: MEMORY_MAP.ram.maximum / MIB } as const;
 const PHASES: readonly BootPhase[] = ["created", "started", "kernel", "console", "network", "ready"];
 const CONSOLE_PORT = 0;
@@ -95,6 +98,7 @@ export class MicroVm {
   readonly #agent: Agent;
   readonly #rng: RngDevice;
   readonly #image: () => Promise<string>;
+  readonly #queuePairs: number;
   #created = CLOCK.now();
   readonly #phaseListeners = new Set<(phase: BootPhase) => void>();
   readonly #stopListeners = new Set<(reason: StopReason) => void>();
@@ -128,6 +132,12 @@ export class MicroVm {
     if (options.transport === "pci" && options.spareDevice) {
       throw new Error("The spare device is on the virtio-mmio bus: leave it out with devices on PCI.");
     }
+    const pairs = options.queuePairs ?? DEFAULT_QUEUE_PAIRS;
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > PAIRS_MOST) {
+      throw new Error(
+        `The network card cannot have ${pairs} pairs of queues: give a whole number from 1 to ${PAIRS_MOST}.`,
+      );
+    }
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
     const kernelBytes = gunzip(options.kernel.name, options.kernel.bytes);
     const archives = Promise.all((options.initrd ?? []).map(({ name, bytes }) => gunzip(name, bytes)));
@@ -157,7 +167,15 @@ export class MicroVm {
    */
   static async restore(bytes: Uint8Array, options: RestoreOptions): Promise<MicroVm> {
     const header = await readHeader(bytes, MACHINE_STATE);
-    for (const key of ["memoryMiB", "transport", "interrupts", "doorbell", "eventIndex", "image"] as const) {
+    for (const key of [
+      "memoryMiB",
+      "queuePairs",
+      "transport",
+      "interrupts",
+      "doorbell",
+      "eventIndex",
+      "image",
+    ] as const) {
       if (options[key] !== undefined && options[key] !== header[key])
         throw new SnapshotError(
           `The snapshot is of another machine (${key}: ${header[key]} instead of ${options[key]}): boot this one, or ask for that one.`,
@@ -209,6 +227,7 @@ export class MicroVm {
     this.transport = options.transport ?? "mmio";
     this.#cpu = cpu;
     this.memoryMiB = memoryMiB;
+    this.#queuePairs = options.queuePairs ?? DEFAULT_QUEUE_PAIRS;
     this.#image = image;
     this.#peer = new InPagePeer({
       router: cpu.router,
@@ -218,7 +237,13 @@ export class MicroVm {
       log: (message) => log(`peer: ${message}`),
     });
     this.startCapture();
-    this.#net = new NetDevice({ mac: parseMac(NETWORK.guest.mac), mtu: NETWORK.mtu, link: this.#peer });
+    this.#net = new NetDevice({
+      mac: parseMac(NETWORK.guest.mac),
+      mtu: NETWORK.mtu,
+      link: this.#peer,
+      queuePairs: this.#queuePairs,
+      clock: CLOCK,
+    });
     this.#console = new ConsoleDevice({
       columns: options.terminal?.columns ?? 80,
       rows: options.terminal?.rows ?? 24,
@@ -314,6 +339,7 @@ export class MicroVm {
         subject: {
           image,
           memoryMiB: this.memoryMiB,
+          queuePairs: this.#queuePairs,
           transport: this.transport,
           interrupts: this.interrupts,
           doorbell: this.doorbell,

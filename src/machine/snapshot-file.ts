@@ -18,8 +18,10 @@ import {
   StateError,
   type StateOf,
   text,
+  u8,
   u16,
 } from "../state/codec.ts";
+import { PAIRS_MOST } from "../virtio/device/net-defs.ts";
 import { MEMORY_MAP } from "./memory-map.ts";
 import { SnapshotError } from "./types.ts";
 
@@ -44,6 +46,7 @@ const HEADER = record({
   /** Hash of kernel, initial file systems and command line that the machine was booted with. */
   image: text(64),
   memoryMiB: u16,
+  queuePairs: u8,
   transport: oneOf("mmio", "pci"),
   interrupts: oneOf("wired", "msi"),
   doorbell: oneOf("shared", "per-queue"),
@@ -140,6 +143,7 @@ export async function readHeader<T>(bytes: Uint8Array, codec: Codec<T>): Promise
   }
   const format = await sha256(new TextEncoder().encode(codec.description));
   if (header.format !== format || header.v86 !== V86_VERSION) throw foreign();
+  if (header.queuePairs < 1 || header.queuePairs > PAIRS_MOST) throw damaged();
   if (header.memoryMiB < 16 || header.memoryMiB > MEMORY_MAP.ram.maximum / MIB) throw damaged();
   return header;
 }

@@ -42,6 +42,10 @@ export interface MicroVmOptions {
    */
   readonly eventIndex?: boolean;
   /**
+   * Pairs of queues that the network card offers, 1 to 8. Default 1. How many a guest uses is its own to say (`nicinfo --pairs`).
+   */
+  readonly queuePairs?: number;
+  /**
    * Whose network card the guest has. Default "doorbell", ours. "v86", for comparison: v86's own virtio-net on PCI with
    * v86's router behind it; our console and entropy source stay where `transport` says.
    */
@@ -76,7 +80,15 @@ export interface MicroVmOptions {
 export interface RestoreOptions
   extends Pick<
     MicroVmOptions,
-    "wasm" | "log" | "web" | "memoryMiB" | "transport" | "interrupts" | "doorbell" | "eventIndex"
+    | "wasm"
+    | "log"
+    | "web"
+    | "memoryMiB"
+    | "queuePairs"
+    | "transport"
+    | "interrupts"
+    | "doorbell"
+    | "eventIndex"
   > {
   /** What {@link MicroVm.image} said of the machine that was booted. */
   readonly image?: string;

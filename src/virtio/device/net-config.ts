@@ -14,11 +14,11 @@ export class NetConfig {
   /** What the driver finds after each reset. */
   readonly #mac: Uint8Array;
 
-  constructor(mac: Uint8Array, mtu: number) {
+  constructor(mac: Uint8Array, mtu: number, pairs: number) {
     this.#mac = mac.slice();
     this.setMac(mac);
     this.#fields.setUint16(CONFIG_STATUS, VIRTIO_NET_S_LINK_UP, true);
-    this.#fields.setUint16(CONFIG_MAX_VIRTQUEUE_PAIRS, 1, true);
+    this.#fields.setUint16(CONFIG_MAX_VIRTQUEUE_PAIRS, pairs, true);
     this.#fields.setUint16(CONFIG_MTU, mtu, true);
   }
 

@@ -6,8 +6,8 @@ import { putBuffers } from "./net-header.ts";
 /** Puts frames into the buffers of one receive queue, virtio 1.2 section 5.1.6.4, for one activation of the device. */
 export class ReceiveQueue {
   readonly queue: Virtqueue;
-  /** Buffers became used and the driver was not yet notified. */
-  used = false;
+  /** Frames, and unusable buffers, for which buffers became used and the driver was not yet notified. */
+  used = 0;
   /** Receive buffers given back empty because they cannot even hold a header and a frame's start. */
   unusable = 0;
 
@@ -76,7 +76,7 @@ export class ReceiveQueue {
   }
 
   #consumed(): void {
-    this.used = true;
+    this.used++;
     this.#room = Number.POSITIVE_INFINITY;
   }
 

@@ -1,8 +1,9 @@
-import type { DeviceContext } from "../types.ts";
+import type { Clock, DeviceContext } from "../types.ts";
 import { hasFeature } from "./feature-bits.ts";
-import { FrameBudget, FrameQueue } from "./frame-queue.ts";
+import { type FrameBudget, FrameQueue } from "./frame-queue.ts";
+import { Coalescer, type Coalescing, NO_COALESCING } from "./net-coalesce.ts";
 import type { NetCounts } from "./net-counts.ts";
-import { VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR_SIZE } from "./net-defs.ts";
+import { receiveQueue, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR_SIZE } from "./net-defs.ts";
 import { leavesChecksum, leavesSegmentation, writeReceiveHeader } from "./net-header.ts";
 import { type FrameOffload, NO_TAIL, type ReceiveOffloads } from "./net-link.ts";
 import { ReceiveQueue } from "./net-receive-queue.ts";
@@ -16,6 +17,7 @@ interface Pair {
   readonly waiting: FrameQueue;
   /** While the device is activated and the driver has enabled the queue. */
   queue: ReceiveQueue | undefined;
+  readonly coalescer: Coalescer;
 }
 
 /**
@@ -28,6 +30,7 @@ export class NetReceiver {
   readonly #header = new Uint8Array(VIRTIO_NET_HDR_SIZE);
   #context: DeviceContext | undefined;
   #offloads = NOTHING;
+  #coalescing = NO_COALESCING;
   #quiescing = false;
   /** Frames from the driver are being handled: receive notifications wait for the batch's end. */
   #inBatch = false;
@@ -38,12 +41,12 @@ export class NetReceiver {
   /** Of the activations before this one. */
   #unusableBefore = 0;
 
-  constructor(counts: NetCounts, pairs: number, maxFrames: number, maxBytes: number) {
+  constructor(counts: NetCounts, pairs: number, budget: FrameBudget, clock: Clock | undefined) {
     this.#counts = counts;
-    const budget = new FrameBudget(maxFrames, maxBytes);
-    this.#pairs = Array.from({ length: pairs }, () => ({
+    this.#pairs = Array.from({ length: pairs }, (_, pair) => ({
       waiting: new FrameQueue(budget),
       queue: undefined,
+      coalescer: new Coalescer(clock, () => this.#context?.notifyUsed(receiveQueue(pair))),
     }));
   }
 
@@ -67,7 +70,8 @@ export class NetReceiver {
     return this.#pairs.map(({ waiting }) => waiting.copies());
   }
 
-  restore(frames: readonly (readonly Uint8Array[])[], unusable: number): void {
+  restore(frames: readonly (readonly Uint8Array[])[], unusable: number, coalescing: Coalescing): void {
+    this.#coalescing = coalescing;
     this.#pairs.forEach(({ waiting }, index) => {
       for (const frame of frames[index] ?? []) waiting.push(frame);
     });
@@ -78,6 +82,10 @@ export class NetReceiver {
   proceed(context: DeviceContext, offloads: ReceiveOffloads): void {
     // The driver is asked to notify of buffers as long as frames wait for them.
     this.#begin(context, offloads, ({ waiting }) => waiting.length > 0);
+    // What was put off when it was saved still is: the driver is told when it is time, if there is anything to tell.
+    if (this.#coalescing.microseconds > 0) {
+      for (const { coalescer } of this.#pairs) coalescer.used(1, { ...this.#coalescing, packets: 0 });
+    }
   }
 
   #begin(context: DeviceContext, offloads: ReceiveOffloads, kicks: (pair: Pair) => boolean): void {
@@ -95,12 +103,38 @@ export class NetReceiver {
     this.#context = undefined;
     this.#offloads = NOTHING;
     this.#quiescing = false;
-    for (const pair of this.#pairs) pair.queue = undefined;
+    this.#coalescing = NO_COALESCING;
+    for (const pair of this.#pairs) {
+      pair.queue = undefined;
+      pair.coalescer.reset();
+    }
+    this.#takeOverFrom(1);
+  }
+
+  /** How the driver wants to be told of received frames. */
+  set coalescing(coalescing: Coalescing) {
+    this.#coalescing = coalescing;
+    for (const { coalescer } of this.#pairs) coalescer.flush();
+  }
+  get coalescing(): Coalescing {
+    return this.#coalescing;
+  }
+
+  /** From now on only the first `count` pairs get frames; what waits for others goes to the first one. */
+  usePairs(count: number): void {
+    this.#takeOverFrom(count);
+    this.flush(0);
+  }
+
+  #takeOverFrom(pair: number): void {
+    const [first, ...others] = this.#pairs;
+    for (const { waiting } of others.slice(pair - 1)) first?.waiting.takeOver(waiting);
   }
 
   /** Keeps frames back from now on; whether the driver has seen all that it got before. */
   quiesce(): boolean {
     this.#quiescing = true;
+    for (const { coalescer } of this.#pairs) coalescer.flush();
     return this.#pairs.every(({ queue }) => queue?.queue.driverCaughtUp() ?? true);
   }
 
@@ -185,14 +219,10 @@ export class NetReceiver {
   }
 
   #notify(pair: number): void {
-    const { queue } = this.#pairs[pair] as Pair;
-    if (queue === undefined || !queue.used || this.#inBatch) return;
-    queue.used = false;
-    this.#context?.notifyUsed(receiveQueue(pair));
+    const { queue, coalescer } = this.#pairs[pair] as Pair;
+    if (queue === undefined || queue.used === 0 || this.#inBatch) return;
+    const { used } = queue;
+    queue.used = 0;
+    coalescer.used(used, this.#coalescing);
   }
-}
-
-/** Queue index of a pair's receive queue: receiveq1, transmitq1, receiveq2 ... (virtio 1.2 section 5.1.2). */
-function receiveQueue(pair: number): number {
-  return 2 * pair;
 }

@@ -32,12 +32,14 @@ export class NetTransmitter {
 
   /** Sends what is available; returns how many buffers became used. */
   transmit(queue: Virtqueue): number {
-    return takeChains(queue, (chain) => {
-      const refusal = this.#transmitOne(chain);
-      if (refusal !== undefined) this.#counts.drop(refusal);
-      queue.push(chain, 0);
-    });
+    return takeChains(queue, this.#take);
   }
+
+  readonly #take = (chain: DescriptorChain, queue: Virtqueue): void => {
+    const refusal = this.#transmitOne(chain);
+    if (refusal !== undefined) this.#counts.drop(refusal);
+    queue.push(chain, 0);
+  };
 
   /** One frame; why it was not sent, if it was not. */
   #transmitOne(chain: DescriptorChain): string | undefined {

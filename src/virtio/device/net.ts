@@ -1,10 +1,23 @@
-import { bool, bytes, checked, count, fixedBytes, list, record, type StateOf } from "../../state/codec.ts";
+import {
+  bool,
+  bytes,
+  checked,
+  count,
+  fixedBytes,
+  list,
+  optional,
+  record,
+  type StateOf,
+  u8,
+} from "../../state/codec.ts";
 import { VIRTIO_ID_NET } from "../defs.ts";
 import type { Virtqueue } from "../queue/virtqueue.ts";
-import type { DeviceContext, VirtioDevice } from "../types.ts";
+import type { Clock, DeviceContext, VirtioDevice } from "../types.ts";
 import { featureMask, hasFeature } from "./feature-bits.ts";
+import { FrameBudget } from "./frame-queue.ts";
+import { COALESCING_STATE, Coalescer, type Coalescing, NO_COALESCING } from "./net-coalesce.ts";
 import { NetConfig } from "./net-config.ts";
-import { NetControl } from "./net-control.ts";
+import { type ControlTarget, NetControl } from "./net-control.ts";
 import { NET_COUNTS_STATE, NetCounts } from "./net-counts.ts";
 import {
   ETH_ALEN,
@@ -12,8 +25,8 @@ import {
   IPV4_MAX,
   linkHeaderLength,
   NET_CONTROL_QUEUE,
-  NET_RECEIVE_QUEUE,
-  NET_TRANSMIT_QUEUE,
+  PAIRS_MOST,
+  transmitQueue,
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
@@ -21,12 +34,15 @@ import {
   VIRTIO_NET_F_GUEST_TSO4,
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
   VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_NOTF_COAL,
   VIRTIO_NET_F_STATUS,
   VIRTIO_NET_HDR_SIZE,
   VLAN_HLEN,
 } from "./net-defs.ts";
+import { FLOW_TABLE_STATE, FlowTable } from "./net-flows.ts";
 import {
   type EthernetLink,
   type FrameOffload,
@@ -44,8 +60,9 @@ const MTU_MAX = 65535;
 const RX_QUEUE_BOUND = 4096;
 const RX_QUEUE_BYTES = 8 * 1024 * 1024;
 
-/** Pairs of queues that a device can have. */
-const PAIRS_MOST = 8;
+/** QueueNumMax of the queues that carry frames, and of the control queue. */
+const QUEUE_SIZE = 256;
+const CONTROL_QUEUE_SIZE = 64;
 
 const WAITING_FRAME = checked(
   bytes(VIRTIO_NET_HDR_SIZE + ETH_HLEN + VLAN_HLEN + IPV4_MAX),
@@ -60,6 +77,12 @@ export const NET_STATE = record({
   /** For each pair of queues; each frame behind its virtio_net_hdr. */
   waiting: list(list(WAITING_FRAME, RX_QUEUE_BOUND), PAIRS_MOST),
   unusableBuffers: count,
+  /** Pairs that the driver uses. */
+  pairs: checked(u8, "1 to 8", (pairs) => pairs >= 1 && pairs <= PAIRS_MOST),
+  /** There when it uses more than one. */
+  flows: optional(FLOW_TABLE_STATE),
+  receiveCoalescing: COALESCING_STATE,
+  transmitCoalescing: COALESCING_STATE,
   counts: NET_COUNTS_STATE,
 });
 export type NetState = StateOf<typeof NET_STATE>;
@@ -71,6 +94,10 @@ export interface NetDeviceOptions {
   /** Largest payload of a frame in bytes, 68 to 65535. Default 1500. */
   readonly mtu?: number;
   readonly link: EthernetLink;
+  /** Pairs of queues that the driver may use, 1 to 8. Default 1, and VIRTIO_NET_F_MQ is not offered then. */
+  readonly queuePairs?: number;
+  /** For the coalescing of interrupts; without one it is not offered. */
+  readonly clock?: Clock;
   /** Most frames that wait for receive buffers. Default 4096. */
   readonly rxQueueBound?: number;
   /** Most bytes of frames that wait for receive buffers. Default 8 MiB. */
@@ -78,39 +105,37 @@ export interface NetDeviceOptions {
 }
 
 /**
- * The network device, virtio 1.2 section 5.1: one pair of queues and a control queue, checksum and segmentation offloads.
+ * The network device, virtio 1.2 section 5.1: up to eight pairs of queues and a control queue, with
+ * checksum and segmentation offloads.
  *
  * A frame from the link is put into the driver's buffers at once or waits, bounded, and survives a reset while
  * it waits. Frames from the driver go to the link within the notification. What the link answers meanwhile
  * goes to the driver in the same notification, so that one request costs one receive interrupt.
  */
-export class NetDevice implements VirtioDevice {
+export class NetDevice implements VirtioDevice, ControlTarget {
   readonly type = VIRTIO_ID_NET;
   readonly name = "net";
-  readonly features = featureMask(
-    VIRTIO_NET_F_CSUM,
-    VIRTIO_NET_F_GUEST_CSUM,
-    VIRTIO_NET_F_GUEST_TSO4,
-    VIRTIO_NET_F_HOST_TSO4,
-    VIRTIO_NET_F_MTU,
-    VIRTIO_NET_F_MAC,
-    VIRTIO_NET_F_MRG_RXBUF,
-    VIRTIO_NET_F_STATUS,
-    VIRTIO_NET_F_CTRL_VQ,
-    VIRTIO_NET_F_CTRL_MAC_ADDR,
-  );
-  readonly queueSizes: readonly number[] = [256, 256, 64];
+  readonly features: bigint;
+  readonly queueSizes: readonly number[];
   readonly configSize: number;
   /** Frames and bytes each way and what was dropped; the same object for the device's whole life. */
   readonly net = new NetCounts();
 
   readonly #link: EthernetLink;
   readonly #mtu: number;
+  readonly #mostPairs: number;
   readonly #config: NetConfig;
   readonly #receiver: NetReceiver;
   readonly #transmitter: NetTransmitter;
-  readonly #control: NetControl;
+  readonly #control = new NetControl(this);
+  readonly #flows = new FlowTable();
+  readonly #transmitCoalescers: readonly Coalescer[];
+  #transmitCoalescing = NO_COALESCING;
   #context: DeviceContext | undefined;
+  /** Pairs that the driver uses: the first one until it says otherwise (NET-MQ-01). */
+  #pairs = 1;
+  /** The pair whose frames are being sent. */
+  #transmitting = 0;
 
   constructor(options: NetDeviceOptions) {
     const mtu = options.mtu ?? MTU_DEFAULT;
@@ -118,18 +143,40 @@ export class NetDevice implements VirtioDevice {
     if (!Number.isInteger(mtu) || mtu < MTU_MIN || mtu > MTU_MAX) {
       throw new RangeError(`MTU ${mtu} is not in ${MTU_MIN}..${MTU_MAX}`);
     }
+    const pairs = options.queuePairs ?? 1;
+    if (!Number.isInteger(pairs) || pairs < 1 || pairs > PAIRS_MOST) {
+      throw new RangeError(`${pairs} pairs of queues are not 1 to ${PAIRS_MOST}`);
+    }
     this.#mtu = mtu;
+    this.#mostPairs = pairs;
+    this.features = featureMask(
+      VIRTIO_NET_F_CSUM,
+      VIRTIO_NET_F_GUEST_CSUM,
+      VIRTIO_NET_F_GUEST_TSO4,
+      VIRTIO_NET_F_HOST_TSO4,
+      VIRTIO_NET_F_MTU,
+      VIRTIO_NET_F_MAC,
+      VIRTIO_NET_F_MRG_RXBUF,
+      VIRTIO_NET_F_STATUS,
+      VIRTIO_NET_F_CTRL_VQ,
+      VIRTIO_NET_F_CTRL_MAC_ADDR,
+      ...(pairs > 1 ? [VIRTIO_NET_F_MQ] : []),
+      ...(options.clock === undefined ? [] : [VIRTIO_NET_F_NOTF_COAL]),
+    );
+    this.queueSizes = [...new Array<number>(2 * pairs).fill(QUEUE_SIZE), CONTROL_QUEUE_SIZE];
     this.#link = options.link;
-    this.#config = new NetConfig(options.mac, mtu);
+    this.#config = new NetConfig(options.mac, mtu, pairs);
     this.configSize = this.#config.size;
-    this.#receiver = new NetReceiver(
-      this.net,
-      1,
+    const budget = new FrameBudget(
       options.rxQueueBound ?? RX_QUEUE_BOUND,
       options.rxQueueBytes ?? RX_QUEUE_BYTES,
     );
+    this.#receiver = new NetReceiver(this.net, pairs, budget, options.clock);
     this.#transmitter = new NetTransmitter(this.net, mtu, (frame, offload) => this.#send(frame, offload));
-    this.#control = new NetControl(this.#config);
+    this.#transmitCoalescers = Array.from(
+      { length: pairs },
+      (_, pair) => new Coalescer(options.clock, () => this.#context?.notifyUsed(transmitQueue(pair))),
+    );
     options.link.receive = (frame, offload, tail) => this.receive(frame, offload, tail);
   }
 
@@ -169,6 +216,10 @@ export class NetDevice implements VirtioDevice {
       linkUp: this.linkUp,
       waiting: this.#receiver.save(),
       unusableBuffers: this.unusableBuffers,
+      pairs: this.#pairs,
+      flows: this.#pairs > 1 ? this.#flows.save() : undefined,
+      receiveCoalescing: this.#receiver.coalescing,
+      transmitCoalescing: this.#transmitCoalescing,
       counts: this.net.save(),
     };
   }
@@ -177,7 +228,10 @@ export class NetDevice implements VirtioDevice {
     this.#config.setMac(state.mac);
     this.#config.linkUp = state.linkUp;
     this.net.restore(state.counts);
-    this.#receiver.restore(state.waiting, state.unusableBuffers);
+    this.#receiver.restore(state.waiting, state.unusableBuffers, state.receiveCoalescing);
+    this.#transmitCoalescing = state.transmitCoalescing;
+    this.#pairs = Math.min(state.pairs, this.#mostPairs);
+    if (state.flows !== undefined) this.#flows.restore(state.flows);
     if (context !== undefined) this.#receiver.proceed(context, this.#begin(context));
   }
 
@@ -205,6 +259,10 @@ export class NetDevice implements VirtioDevice {
     this.#context = undefined;
     this.#link.setReceiveOffloads?.(NO_OFFLOADS);
     this.#receiver.reset();
+    this.#transmitCoalescing = NO_COALESCING;
+    for (const coalescer of this.#transmitCoalescers) coalescer.reset();
+    this.#pairs = 1;
+    this.#flows.clear();
     this.#config.reset();
   }
 
@@ -221,11 +279,52 @@ export class NetDevice implements VirtioDevice {
     const context = this.#context;
     const queue = context?.queues[index];
     if (context === undefined || queue === undefined) return;
-    if (index === NET_RECEIVE_QUEUE) this.#receiver.flush(0);
-    else if (index === NET_TRANSMIT_QUEUE) this.#transmit(context, queue);
-    else if (hasFeature(context.features, VIRTIO_NET_F_CTRL_VQ)) {
-      if (this.#control.serve(context, queue) > 0) context.notifyUsed(NET_CONTROL_QUEUE);
+    if (index === this.#controlQueue(context)) {
+      if (hasFeature(context.features, VIRTIO_NET_F_CTRL_VQ) && this.#control.serve(queue) > 0)
+        context.notifyUsed(index);
+    } else if (index < 2 * this.#mostPairs) {
+      const pair = index >> 1;
+      if (index === transmitQueue(pair)) this.#transmit(queue, pair);
+      else this.#receiver.flush(pair);
     }
+  }
+
+  /** Behind the pairs that there are for this driver (NET-01). */
+  #controlQueue({ features }: DeviceContext): number {
+    return hasFeature(features, VIRTIO_NET_F_MQ) ? 2 * this.#mostPairs : NET_CONTROL_QUEUE;
+  }
+
+  // ---- Commands of the driver ----
+
+  setMac(mac: Uint8Array): boolean {
+    const context = this.#context;
+    if (context === undefined || !hasFeature(context.features, VIRTIO_NET_F_CTRL_MAC_ADDR)) return false;
+    if (this.#config.setMac(mac)) context.configChanged();
+    return true;
+  }
+
+  /** Virtio 1.2 section 5.1.6.5.6. */
+  setPairs(pairs: number): boolean {
+    const context = this.#context;
+    if (context === undefined || !hasFeature(context.features, VIRTIO_NET_F_MQ)) return false;
+    if (pairs < 1 || pairs > this.#mostPairs) return false;
+    this.#pairs = pairs;
+    // Every flow is on the first pair until it is transmitted again.
+    this.#flows.clear();
+    this.#receiver.usePairs(pairs);
+    return true;
+  }
+
+  /** Virtio 1.2 section 5.1.6.5.7. */
+  setCoalescing(direction: "receive" | "transmit", coalescing: Coalescing): boolean {
+    const context = this.#context;
+    if (context === undefined || !hasFeature(context.features, VIRTIO_NET_F_NOTF_COAL)) return false;
+    if (direction === "receive") this.#receiver.coalescing = coalescing;
+    else {
+      this.#transmitCoalescing = coalescing;
+      for (const coalescer of this.#transmitCoalescers) coalescer.flush();
+    }
+    return true;
   }
 
   /**
@@ -234,8 +333,18 @@ export class NetDevice implements VirtioDevice {
    */
   receive(frame: Uint8Array, offload: Readonly<FrameOffload> = NO_OFFLOAD, tail: Uint8Array = NO_TAIL): void {
     const refusal = this.#receiveRefusal(frame, frame.length + tail.length, offload);
-    if (refusal === undefined) this.#receiver.receive(0, frame, offload, tail);
-    else this.net.drop(refusal);
+    if (refusal !== undefined) {
+      this.net.drop(refusal);
+      return;
+    }
+    this.#receiver.receive(this.#pairFor(frame), frame, offload, tail);
+  }
+
+  /** Automatic receive steering, virtio 1.2 section 5.1.6.5.6. */
+  #pairFor(frame: Uint8Array): number {
+    if (this.#pairs === 1) return 0;
+    const pair = this.#flows.pairOf(frame);
+    return pair < this.#pairs ? pair : 0;
   }
 
   #receiveRefusal(frame: Uint8Array, length: number, offload: Readonly<FrameOffload>): string | undefined {
@@ -247,8 +356,9 @@ export class NetDevice implements VirtioDevice {
     return undefined;
   }
 
-  #transmit(context: DeviceContext, queue: Virtqueue): void {
+  #transmit(queue: Virtqueue, pair: number): void {
     let taken = 0;
+    this.#transmitting = pair;
     this.#receiver.beginBatch();
     try {
       taken = this.#transmitter.transmit(queue);
@@ -256,12 +366,14 @@ export class NetDevice implements VirtioDevice {
       this.#receiver.endBatch();
     }
     this.#receiver.notify();
-    if (taken > 0) context.notifyUsed(NET_TRANSMIT_QUEUE);
+    this.#transmitCoalescers[pair]?.used(taken, this.#transmitCoalescing);
   }
 
   #send(frame: Uint8Array, offload: Readonly<FrameOffload>): string | undefined {
     if (!this.linkUp) return "link down";
     this.net.transmitted(frame.length);
+    // A pair beyond those in use gets nothing back (NET-MQ-02).
+    if (this.#pairs > 1 && this.#transmitting < this.#pairs) this.#flows.learn(frame, this.#transmitting);
     this.#link.send(frame, offload);
     return undefined;
   }

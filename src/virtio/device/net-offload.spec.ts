@@ -7,7 +7,15 @@ import {
   VIRTIO_NET_F_HOST_TSO4,
   VIRTIO_NET_F_MRG_RXBUF,
 } from "./net-defs.ts";
-import { ethernet, type NetMachine, netMachine, plain, split } from "./testing/net-fixture.ts";
+import {
+  ethernet,
+  header,
+  type NetMachine,
+  netMachine,
+  plain,
+  split,
+  tcpFrame,
+} from "./testing/net-fixture.ts";
 
 const OFFLOADS = [
   VIRTIO_NET_F_CSUM,
@@ -21,34 +29,6 @@ function started(...bits: readonly number[]): NetMachine {
   const machine = netMachine();
   machine.driver.initialise({ features: plain(...bits), sizes: [128, 64, 16] });
   return machine;
-}
-
-const low = (value: number): number => value & 0xff;
-const high = (value: number): number => value >> 8;
-
-/** struct virtio_net_hdr, field by field. */
-function header({
-  flags = 0,
-  type = 0,
-  headers = 0,
-  size = 0,
-  start = 0,
-  offset = 0,
-  buffers = 0,
-}): number[] {
-  return [
-    flags,
-    type,
-    ...[headers, size, start, offset, buffers].flatMap((value) => [low(value), high(value)]),
-  ];
-}
-
-/** A frame of TCP over IPv4 with `data` bytes, as a driver hands it over for segmentation. */
-function tcpFrame(data: number): Uint8Array {
-  const frame = ethernet(54 + data);
-  frame.set([0x08, 0x00, 0x45, 0, high(40 + data), low(40 + data), 0, 0, 0x40, 0, 64, 6], 12);
-  frame[46] = 0x50;
-  return frame;
 }
 
 /** Sends one frame with this header. */

@@ -77,7 +77,7 @@ export abstract class MockDriver {
   /** Programs every vector with its own interrupt vector, 0 for configuration and i + 1 for queue i, and enables messages. */
   abstract enableMessages(): void;
   /** What a driver does before its first reset. */
-  protected abstract find(): void;
+  abstract find(): void;
 
   /** Bytes of configuration space, read one by one. */
   config(offset: number, length: number): Uint8Array {

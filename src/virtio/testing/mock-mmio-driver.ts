@@ -79,7 +79,7 @@ export class MockMmioDriver extends MockDriver {
     return this.read32(VIRTIO_MMIO_CONFIG_GENERATION);
   }
 
-  protected find(): void {}
+  find(): void {}
 
   override reset(): void {
     super.reset();

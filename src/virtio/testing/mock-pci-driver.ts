@@ -136,7 +136,7 @@ export class MockPciDriver extends MockDriver {
     return this.registers.read(this.structure(VIRTIO_PCI_CAP_ISR_CFG).offset, 1);
   }
 
-  protected find(): void {
+  find(): void {
     this.enable();
   }
   get status(): number {

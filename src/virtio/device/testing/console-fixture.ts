@@ -1,4 +1,5 @@
 import type { MockUsed } from "../../testing/mock-queue.ts";
+import type { Rig } from "../../testing/mock-rig.ts";
 import {
   CONSOLE_CONTROL_RECEIVE_QUEUE,
   CONSOLE_CONTROL_TRANSMIT_QUEUE,
@@ -26,7 +27,7 @@ export interface ControlMessage {
   readonly tail: number[];
 }
 
-export interface ConsoleMachine extends SpecMachine {
+export interface ConsoleParts {
   readonly device: ConsoleDevice;
   /** Gives receive queue `index` buffers of these lengths and kicks when that is asked for; whether it was. */
   addInput(index: number, ...lengths: readonly number[]): boolean;
@@ -44,10 +45,20 @@ export interface ConsoleMachine extends SpecMachine {
   open(): void;
 }
 
-/** A console device with a driver, not initialised yet. */
-export function consoleMachine(ports: readonly ConsolePortOptions[] = PORTS): ConsoleMachine {
+export type ConsoleMachine<R extends Rig = SpecMachine> = R & ConsoleParts;
+
+/** A console device with a driver, not initialised yet; on virtio-mmio with messages unless something else is asked for. */
+export function consoleMachine(ports?: readonly ConsolePortOptions[]): ConsoleMachine;
+export function consoleMachine<R extends Rig>(
+  ports: readonly ConsolePortOptions[],
+  on: (device: ConsoleDevice) => R,
+): ConsoleMachine<R>;
+export function consoleMachine(
+  ports: readonly ConsolePortOptions[] = PORTS,
+  on: (device: ConsoleDevice) => Rig = specMachine,
+): ConsoleMachine<Rig> {
   const device = new ConsoleDevice({ columns: 80, rows: 24, ports });
-  const machine = specMachine(device);
+  const machine = on(device);
   const { driver, memory } = machine;
   const places = new Map<string, number>();
 
@@ -91,8 +102,7 @@ export function consoleMachine(ports: readonly ConsolePortOptions[] = PORTS): Co
     addInput(CONSOLE_CONTROL_RECEIVE_QUEUE, ...messages.map(() => 64));
     return messages;
   };
-  return {
-    ...machine,
+  return Object.assign(machine, {
     device,
     addInput,
     takeInput,
@@ -113,7 +123,7 @@ export function consoleMachine(ports: readonly ConsolePortOptions[] = PORTS): Co
       for (const id of ports.keys()) tell(id, VIRTIO_CONSOLE_PORT_OPEN, 1);
       takeMessages();
     },
-  };
+  } satisfies ConsoleParts);
 }
 
 export const text = (string: string): number[] => [...new TextEncoder().encode(string)];

@@ -1,5 +1,6 @@
 import { VIRTIO_F_VERSION_1, VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC } from "../../defs.ts";
 import type { MockUsed } from "../../testing/mock-queue.ts";
+import type { Rig } from "../../testing/mock-rig.ts";
 import { featureMask } from "../feature-bits.ts";
 import { NetDevice, type NetDeviceOptions } from "../net.ts";
 import { NET_RECEIVE_QUEUE, NET_TRANSMIT_QUEUE, VIRTIO_NET_HDR_SIZE } from "../net-defs.ts";
@@ -58,7 +59,7 @@ export function tagged(length: number, etherType = 0x8100): Uint8Array {
   return frame;
 }
 
-export interface NetMachine extends SpecMachine {
+export interface NetParts {
   readonly device: NetDevice;
   readonly link: SpecLink;
   /** Gives the device a receive buffer of these descriptor lengths; returns where they are. */
@@ -73,11 +74,21 @@ export interface NetMachine extends SpecMachine {
   publishTransmit(): boolean;
 }
 
-/** A network device with its driver, not initialised yet. */
-export function netMachine(options: Partial<NetDeviceOptions> = {}): NetMachine {
+export type NetMachine<R extends Rig = SpecMachine> = R & NetParts;
+
+/** A network device with its driver, not initialised yet; on virtio-mmio with messages unless something else is asked for. */
+export function netMachine(options?: Partial<NetDeviceOptions>): NetMachine;
+export function netMachine<R extends Rig>(
+  options: Partial<NetDeviceOptions>,
+  on: (device: NetDevice) => R,
+): NetMachine<R>;
+export function netMachine(
+  options: Partial<NetDeviceOptions> = {},
+  on: (device: NetDevice) => Rig = specMachine,
+): NetMachine<Rig> {
   const link = new SpecLink();
   const device = new NetDevice({ mac: MAC, link, ...options });
-  const machine = specMachine(device);
+  const machine = on(device);
   const { driver, memory } = machine;
   const places = new Map<number, { address: number; length: number }[]>();
 
@@ -86,8 +97,7 @@ export function netMachine(options: Partial<NetDeviceOptions> = {}): NetMachine 
     if (wanted) driver.kick(index);
     return wanted;
   };
-  return {
-    ...machine,
+  return Object.assign(machine, {
     device,
     link,
     addReceive(...lengths) {
@@ -117,7 +127,7 @@ export function netMachine(options: Partial<NetDeviceOptions> = {}): NetMachine 
       driver.queue(NET_TRANSMIT_QUEUE).add(buffers);
     },
     publishTransmit: () => publish(NET_TRANSMIT_QUEUE),
-  };
+  } satisfies NetParts);
 }
 
 /** Header and frame of one used receive buffer. */
@@ -140,3 +150,31 @@ export const receiveHeader = (buffers: number): number[] => [
   buffers & 255,
   buffers >> 8,
 ];
+
+const low = (value: number): number => value & 0xff;
+const high = (value: number): number => value >> 8;
+
+/** struct virtio_net_hdr, field by field. */
+export function header({
+  flags = 0,
+  type = 0,
+  headers = 0,
+  size = 0,
+  start = 0,
+  offset = 0,
+  buffers = 0,
+}): number[] {
+  return [
+    flags,
+    type,
+    ...[headers, size, start, offset, buffers].flatMap((value) => [low(value), high(value)]),
+  ];
+}
+
+/** A frame of TCP over IPv4 with `data` bytes, as a driver hands it over for segmentation. */
+export function tcpFrame(data: number): Uint8Array {
+  const frame = ethernet(54 + data);
+  frame.set([0x08, 0x00, 0x45, 0, high(40 + data), low(40 + data), 0, 0, 0x40, 0, 64, 6], 12);
+  frame[46] = 0x50;
+  return frame;
+}

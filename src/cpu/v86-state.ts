@@ -43,7 +43,12 @@ export function restoreV86(emulator: V86Emulator, bytes: Uint8Array, elapsed: nu
   compare(own, other, own.state, other.state);
   fillMissingBars(cpu);
   // A copy that begins where its buffer does, which v86 takes for granted.
-  emulator.v86.restore_state(bytes.slice().buffer);
+  try {
+    emulator.v86.restore_state(bytes.slice().buffer);
+  } catch {
+    // Numbers where numbers belong may still be such as v86 cannot do with.
+    throw new StateError("v86 did not take its state");
+  }
   const apic = new DataView(cpu.wasm_memory.buffer, cpu.get_apic_addr());
   apic.setFloat64(APIC_TIMER_LAST_TICK, apic.getFloat64(APIC_TIMER_LAST_TICK, true) + elapsed, true);
   const starts = cpu.devices.pit.counter_start_time;

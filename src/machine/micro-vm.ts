@@ -207,7 +207,7 @@ export class MicroVm {
         () => {},
       );
       if (cause instanceof SnapshotError || cause instanceof V86MismatchError) throw cause;
-      const why = cause instanceof StateError ? cause.message : "v86 did not take it";
+      const why = cause instanceof StateError ? cause.message : "it is of no machine that there is";
       throw new SnapshotError(`The snapshot cannot be restored (${why}): take another one.`, { cause });
     }
   }

@@ -398,14 +398,14 @@ export class VirtioCore {
     this.#config.restore(state.config);
     for (const [index, { config }] of state.queues.entries()) this.#queues[index]?.restore(config);
     Object.assign(this.ignored, state.ignored);
-    if (state.running) this.#resume(state);
+    if (activated) this.#resume(state);
     device(this.#context);
   }
 
   #resume(state: CoreState): void {
     try {
       this.#live = this.#queues.map((queue, index) => {
-        const live = state.queues[index]?.live;
+        const live = state.running ? state.queues[index]?.live : undefined;
         return queue.ready && live ? this.#virtqueue(index, queue, live) : undefined;
       });
     } catch (error) {
@@ -413,7 +413,7 @@ export class VirtioCore {
       throw error;
     }
     this.#context = new Context(this, this.#live, this.#features.accepted, this.counters);
-    this.#running = true;
+    this.#running = state.running;
   }
 
   // Notifications to the driver, for the context.

@@ -51,6 +51,14 @@ export const VIEWS = [
     load: () => import("./inspector/doorbell-inspector.ts"),
   },
   {
+    id: "journey",
+    title: "Journey",
+    key: "j",
+    element: "doorbell-journey",
+    wide: true,
+    load: () => import("./journey/doorbell-journey.ts"),
+  },
+  {
     id: "snapshots",
     title: "Snapshots",
     key: "s",

@@ -11,7 +11,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
  */
 const ALLOWED: Record<string, readonly string[]> = {
   // Pure modules: the page and the terminal share one definition of the columns and of their statistics.
-  web: ["web", "src/index.ts", "bench/columns.ts", "bench/statistics.ts"],
+  // And the register specification, whose clauses the journey shows.
+  web: ["web", "src/index.ts", "docs/virtio-mmio-v3.md", "bench/columns.ts", "bench/statistics.ts"],
   "src/index.ts": ["src/machine", "src/boot", "src/cpu", "src/metrics", "src/net", "src/virtio"],
   "src/cli": ["src/cli", "src/index.ts"],
   "src/machine": ["src/machine", "src/cpu", "src/boot", "src/virtio", "src/net", "src/metrics", "src/state"],

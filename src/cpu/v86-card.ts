@@ -89,7 +89,11 @@ export class V86Card {
     this.#emulator = emulator;
     const devices = emulator.v86.cpu.devices as { readonly virtio_net?: { readonly virtio: V86Virtio } };
     const virtio = devices.virtio_net?.virtio;
-    if (typeof virtio?.raise_irq !== "function" || virtio.pci_bars.length !== BARS.length)
+    if (
+      typeof emulator.bus?.send !== "function" ||
+      typeof virtio?.raise_irq !== "function" ||
+      virtio.pci_bars.length !== BARS.length
+    )
       throw new V86MismatchError("its network card is not as it was");
     this.#virtio = virtio;
     this.#countAccesses(exitCost);
@@ -137,6 +141,16 @@ export class V86Card {
       tcp.accept();
       tcp.ack >>>= 0;
     });
+  }
+
+  /** Calls back with each frame that the guest sends, valid during the call only. The router gets it too. */
+  onFrame(callback: (frame: Uint8Array) => void): void {
+    this.#emulator.add_listener("net0-send", callback);
+  }
+
+  /** A frame for the guest, as if it came from the router; it is read during the call only. */
+  deliver(frame: Uint8Array): void {
+    this.#emulator.bus.send("net0-receive", frame);
   }
 
   #countAccesses(exitCost: ExitCost): void {

@@ -111,6 +111,8 @@ export interface V86Emulator {
     send(name: string, value: unknown): void;
     register(name: string, handler: (value: Uint8Array) => void): void;
   };
+  /** The other side. */
+  readonly bus: { send(name: string, value: unknown): void };
   add_listener(name: string, handler: (value: never) => void): void;
   run(): Promise<void>;
   stop(): Promise<void>;

@@ -4,6 +4,7 @@
  */
 import type { CardConnection, V86Card } from "../cpu/v86-card.ts";
 import type { DeviceMetrics } from "../metrics/counters.ts";
+import { serveDatagrams } from "../net/datagrams.ts";
 import type { Stream, StreamService } from "../net/service.ts";
 import { DiscardService } from "../net/services/discard.ts";
 import { RequestResponseService } from "../net/services/request-response.ts";
@@ -14,7 +15,10 @@ export interface CardServices {
   readonly transactions: number;
 }
 
-/** Puts the services that the benchmarks talk to on the router's TCP. */
+/**
+ * Puts the services that the benchmarks talk to on the router's TCP. Its UDP cannot be added to: datagrams are answered
+ * beside it, and it, having no service at that port, says nothing.
+ */
 export function serveOnCard(card: V86Card): CardServices {
   const requestResponse = new RequestResponseService();
   const services: readonly StreamService[] = [requestResponse, new DiscardService(), new SourceService()];
@@ -24,6 +28,7 @@ export function serveOnCard(card: V86Card): CardServices {
       open: (connection: CardConnection) => service.open(asStream(connection)),
     })),
   );
+  card.onFrame(serveDatagrams([requestResponse], (frame) => card.deliver(frame)));
   return requestResponse.counters;
 }
 

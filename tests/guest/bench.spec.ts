@@ -120,6 +120,9 @@ describe("v86's own network card", () => {
       expect(doorbells).toBeGreaterThanOrEqual(transactions);
       const reads = (net0?.exits.byRegister.isr ?? 0) - (before.devices.net0?.exits.byRegister.isr ?? 0);
       expect(reads).toBeGreaterThanOrEqual(transactions);
+      const udp = await guest.run("udp_rr -H 10.0.2.2 -l 1 -r 32,1024 --json");
+      expect(JSON.parse(udp.stdout)).toMatchObject({ lost: 0 });
+      expect(JSON.parse(udp.stdout).transactions).toBeGreaterThan(10);
       guest.vm.setExitCost(1000);
       expect(guest.vm.metrics().exitCostNs).toBe(1000);
       expect(() => guest.vm.setExitCost(-1)).toThrow(RangeError);

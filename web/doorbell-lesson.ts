@@ -108,6 +108,7 @@ export class DoorbellLesson extends LitElement {
         )}
       </ol>
       <h3 tabindex="-1">${step.title}</h3>
+      ${session.set || step.parts.some(({ kind }) => kind === "set") ? nothing : this.#set(session)}
       ${step.parts.map((part) => this.#part(part, session))}
       ${session.problem === undefined ? nothing : html`<p class="bad" role="alert">${session.problem}</p>`}
       <div class="row">
@@ -145,7 +146,7 @@ export class DoorbellLesson extends LitElement {
       case "text":
         return renderMarkdown(part.token);
       case "set":
-        return this.#set(part, session);
+        return this.#set(session);
       case "run":
         return this.#run(part.command, session);
       case "ask":
@@ -159,8 +160,8 @@ export class DoorbellLesson extends LitElement {
     }
   }
 
-  #set({ settings }: Extract<Part, { kind: "set" }>, session: StepSession) {
-    const shown = settings.filter((setting) => !setting.implied || !setting.inForce(this.store));
+  #set(session: StepSession) {
+    const shown = session.settings.filter((setting) => !setting.implied || !setting.inForce(this.store));
     const button = session.restarts ? "Set, and restart the guest" : "Set";
     return html`<div class="action row">
       <ul class="checks">

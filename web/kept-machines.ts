@@ -16,6 +16,7 @@ export interface KeptMachine {
   readonly doorbell: DoorbellMode;
   readonly memoryMiB: number;
   readonly eventIndex: boolean;
+  readonly queuePairs: number;
   /** Milliseconds since 1970. */
   readonly saved: number;
   /** What the terminal was given, the latest of it. */

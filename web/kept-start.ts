@@ -47,6 +47,7 @@ const DEFAULTS = {
   doorbell: "per-queue",
   memory: "64",
   eventidx: "on",
+  pairs: "1",
 } as const;
 
 /**
@@ -54,12 +55,15 @@ const DEFAULTS = {
  * modes may have been switched since.
  */
 export function fits(machine: KeptMachine, query: URLSearchParams, defaults = false): boolean {
+  // One with the spare device is never kept.
+  if (query.has("spare")) return false;
   const has = {
     transport: machine.transport,
     interrupts: machine.interrupts,
     doorbell: machine.doorbell,
     memory: String(machine.memoryMiB),
     eventidx: machine.eventIndex ? "on" : "off",
+    pairs: String(machine.queuePairs),
   };
   return (Object.keys(has) as (keyof typeof has)[]).every((name) => {
     const asked = query.get(name) ?? (defaults ? DEFAULTS[name] : undefined);

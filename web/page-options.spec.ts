@@ -6,7 +6,7 @@ const DEFAULTS = {
   transport: "mmio",
   interrupts: "msi",
   doorbell: "per-queue",
-  eventIndex: true,
+  atStart: { eventIndex: true, queuePairs: 1, spareDevice: false },
   memoryMiB: undefined,
   exitCostNs: 0,
   view: undefined,
@@ -25,7 +25,7 @@ describe("the page's address", () => {
     ["?view=lessons", { view: "lessons" }],
     ["?layout=terminal&embed", { layout: "terminal", embed: true }],
     ["?run=ping%20-c%201%2010.0.2.2", { run: "ping -c 1 10.0.2.2" }],
-    ["?eventidx=off", { eventIndex: false }],
+    ["?eventidx=off&pairs=4&spare", { atStart: { eventIndex: false, queuePairs: 4, spareDevice: true } }],
     ["?exitcost=5000", { exitCostNs: 5000 }],
   ])("%s chooses what it names", (search, chosen) => {
     expect(readPageOptions(search)).toEqual({ ...DEFAULTS, ...chosen });
@@ -38,6 +38,7 @@ describe("the page's address", () => {
     "?memory=64.5",
     "?exitcost=5001",
     "?layout=upside-down",
+    "?pairs=9",
     "?run=",
     "?run=ls%0arm",
     "?run=%1b[2J",
@@ -60,7 +61,7 @@ describe("a link to the page", () => {
     interrupts: "msi",
     doorbell: "per-queue",
     exitCostNs: 0,
-    eventIndex: true,
+    atStart: DEFAULTS.atStart,
   } as const;
 
   it("says what differs from the default, and keeps what the address says", () => {
@@ -71,7 +72,7 @@ describe("a link to the page", () => {
       interrupts: "wired",
       doorbell: "shared",
       exitCostNs: 1500,
-      eventIndex: false,
+      atStart: { eventIndex: false, queuePairs: 8, spareDevice: true },
     } as const;
     const link = pageLink("http://localhost/?memory=128", changed);
     expect(readPageOptions(new URL(link).search)).toMatchObject({ ...changed, memoryMiB: 128 });

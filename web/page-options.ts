@@ -2,12 +2,26 @@
 import type { DoorbellMode, InterruptMode, TransportKind } from "../src/index.ts";
 import { EXIT_COST } from "./exit-cost.ts";
 
+/** What a guest learns of its devices when it boots, and never again. */
+export interface AtStart {
+  /** Whether devices offer RING_EVENT_IDX. */
+  readonly eventIndex: boolean;
+  /** Pairs of queues that the network card offers, 1 to 8. */
+  readonly queuePairs: number;
+  /** Whether there is a spare device, to be broken. */
+  readonly spareDevice: boolean;
+}
+
+/** Whether two machines tell their guests the same. */
+export function sameAtStart(a: AtStart, b: AtStart): boolean {
+  return a.eventIndex === b.eventIndex && a.queuePairs === b.queuePairs && a.spareDevice === b.spareDevice;
+}
+
 export interface PageOptions {
   readonly transport: TransportKind;
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
-  /** Whether devices offer RING_EVENT_IDX. */
-  readonly eventIndex: boolean;
+  readonly atStart: AtStart;
   readonly memoryMiB: number | undefined;
   /** Nanoseconds of the exit-cost model; 0 is off. */
   readonly exitCostNs: number;
@@ -40,7 +54,11 @@ export function readPageOptions(search: string): PageOptions {
     transport: query.get("transport") === "pci" ? "pci" : "mmio",
     interrupts: interrupts === "wired" || interrupts === "legacy" ? "wired" : "msi",
     doorbell: query.get("doorbell") === "shared" ? "shared" : "per-queue",
-    eventIndex: query.get("eventidx") !== "off",
+    atStart: {
+      eventIndex: query.get("eventidx") !== "off",
+      queuePairs: whole("pairs", 1, 8) ?? 1,
+      spareDevice: query.has("spare"),
+    },
     memoryMiB: whole("memory", 16, 1024),
     exitCostNs: whole("exitcost", 0, EXIT_COST.most) ?? 0,
     view: query.get("view") ?? undefined,
@@ -68,7 +86,7 @@ export function rememberOption(name: string, value: string | undefined): void {
 /** What a copied link says of the machine. */
 export type LinkedState = Pick<
   PageOptions,
-  "transport" | "interrupts" | "doorbell" | "exitCostNs" | "eventIndex"
+  "transport" | "interrupts" | "doorbell" | "exitCostNs" | "atStart"
 >;
 
 /**
@@ -77,13 +95,15 @@ export type LinkedState = Pick<
  */
 export function pageLink(href: string, state: LinkedState): string {
   const url = new URL(href);
-  const { transport, interrupts, doorbell, exitCostNs, eventIndex } = state;
+  const { transport, interrupts, doorbell, exitCostNs, atStart } = state;
   const values: readonly (readonly [string, string | undefined])[] = [
     ["transport", transport === "mmio" ? undefined : transport],
     ["interrupts", interrupts === "msi" ? undefined : interrupts],
     ["doorbell", doorbell === "per-queue" ? undefined : doorbell],
     ["exitcost", exitCostNs === 0 ? undefined : String(exitCostNs)],
-    ["eventidx", eventIndex ? undefined : "off"],
+    ["eventidx", atStart.eventIndex ? undefined : "off"],
+    ["pairs", atStart.queuePairs === 1 ? undefined : String(atStart.queuePairs)],
+    ["spare", atStart.spareDevice ? "" : undefined],
   ];
   for (const [name, value] of values) url.search = withOption(url.search, name, value);
   return url.href;

@@ -11,6 +11,7 @@ import type {
 import type { ComparisonState } from "./comparison.ts";
 import type { DownloadProgress, ImageDownloads } from "./downloads.ts";
 import type { VisitStart } from "./kept-start.ts";
+import { type AtStart, sameAtStart } from "./page-options.ts";
 import type { RrResult } from "./rr-run.ts";
 import type { SnapshotsState } from "./snapshots.ts";
 
@@ -39,6 +40,8 @@ export type Machine = Pick<
   | "transport"
   | "memoryMiB"
   | "eventIndex"
+  | "queuePairs"
+  | "spareDevice"
   | "save"
   | "setExitCost"
   | "trace"
@@ -104,14 +107,14 @@ export interface PageState {
    */
   readonly interrupts: InterruptMode;
   readonly doorbell: DoorbellMode;
-  /** Whether devices will offer RING_EVENT_IDX at the next start. */
-  readonly eventIndex: boolean;
+  /** What the guest will learn of its devices at the next start. */
+  readonly atStart: AtStart;
   /** What the machine that is there was started with; undefined while there is none. */
   readonly started:
     | {
         readonly transport: TransportKind;
         readonly interrupts: InterruptMode;
-        readonly eventIndex: boolean;
+        readonly atStart: AtStart;
       }
     | undefined;
   /** The exit-cost model, in nanoseconds; 0 is off. */
@@ -127,8 +130,8 @@ export interface PageState {
 }
 
 /** Whether a choice waits for the next start. */
-export function needsRestart({ started, transport, interrupts, eventIndex }: PageState): boolean {
+export function needsRestart({ started, transport, interrupts, atStart }: PageState): boolean {
   if (started === undefined) return false;
-  if (eventIndex !== started.eventIndex) return true;
+  if (!sameAtStart(atStart, started.atStart)) return true;
   return transport !== started.transport || (transport === "pci" && interrupts !== started.interrupts);
 }

@@ -238,6 +238,7 @@ export class Snapshots {
         doorbell: machine.doorbell,
         memoryMiB: machine.memoryMiB,
         eventIndex: machine.eventIndex,
+        queuePairs: machine.queuePairs,
         saved: Date.now(),
         scrollback,
         snapshot,

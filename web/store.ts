@@ -20,7 +20,7 @@ import type { ImageDownloads } from "./downloads.ts";
 import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { MetricsHistory } from "./metrics-history.ts";
-import type { PageOptions } from "./page-options.ts";
+import type { AtStart, PageOptions } from "./page-options.ts";
 import type { Machine, MachineSource, PageState, Problem, TerminalSink } from "./page-state.ts";
 import { type RrResult, RUN_SECONDS, runRr, summariseRun } from "./rr-run.ts";
 import { type Origin, Snapshots } from "./snapshots.ts";
@@ -86,7 +86,7 @@ export class MachineStore {
       transport: options.transport,
       interrupts: options.interrupts,
       doorbell: options.doorbell,
-      eventIndex: options.eventIndex,
+      atStart: options.atStart,
       started: undefined,
       exitCostNs: options.exitCostNs,
       switching: undefined,
@@ -185,10 +185,18 @@ export class MachineStore {
     else machine.setExitCost(this.#state.exitCostNs);
     this.#adopt(machine, origin, scrollback);
     if (this.#terminal) machine.console.resize(this.#terminal.columns, this.#terminal.rows);
-    const { transport, interrupts, doorbell, eventIndex } = machine;
+    const { transport, interrupts, doorbell } = machine;
     const phases = { ready: performance.now() - began };
     this.#update({
-      ...{ transport, interrupts, doorbell, eventIndex, phases, stage: "running", run: "idle" },
+      ...{
+        transport,
+        interrupts,
+        doorbell,
+        atStart: atStart(machine),
+        phases,
+        stage: "running",
+        run: "idle",
+      },
       ...{ problem: undefined, notice: undefined, slow: false, switching: undefined },
     });
   }
@@ -224,14 +232,14 @@ export class MachineStore {
       if (stale()) return;
       this.#update({ stage: "booting", downloads: this.#downloads.progress });
       this.announce("Everything is downloaded. Linux starts.");
-      const { transport, interrupts, doorbell, eventIndex, exitCostNs } = this.#state;
+      const { transport, interrupts, doorbell, exitCostNs } = this.#state;
       const machine = await this.#source.create({
         ...files,
         transport,
         interrupts,
-        eventIndex,
-        // On PCI each queue has its own, whatever is chosen for MMIO.
-        ...(transport === "pci" ? {} : { doorbell }),
+        ...this.#state.atStart,
+        // On PCI each queue has its own, whatever is chosen for MMIO; and the spare device is on MMIO.
+        ...(transport === "pci" ? { spareDevice: false } : { doorbell }),
         exitCostNs,
         terminal: { columns: this.#terminal?.columns ?? 80, rows: this.#terminal?.rows ?? 24 },
         ...(this.#options.memoryMiB === undefined ? {} : { memoryMiB: this.#options.memoryMiB }),
@@ -320,9 +328,9 @@ export class MachineStore {
     }
   }
 
-  /** Chooses whether devices offer RING_EVENT_IDX at the next start. */
-  setEventIndex(eventIndex: boolean): void {
-    this.#update({ eventIndex });
+  /** Chooses what the guest learns of its devices at the next start. */
+  setAtStart(change: Partial<AtStart>): void {
+    this.#update({ atStart: { ...this.#state.atStart, ...change } });
   }
 
   /** Sets the exit-cost model, live. */
@@ -463,7 +471,7 @@ export class MachineStore {
       started: {
         transport: machine.transport,
         interrupts: machine.interrupts,
-        eventIndex: machine.eventIndex,
+        atStart: atStart(machine),
       },
     });
     const started = performance.now();
@@ -550,4 +558,8 @@ export class MachineStore {
     this.#state = { ...this.#state, ...change };
     for (const callback of this.#changed) callback();
   }
+}
+
+function atStart({ eventIndex, queuePairs, spareDevice }: Machine): AtStart {
+  return { eventIndex, queuePairs, spareDevice };
 }

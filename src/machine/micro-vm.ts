@@ -98,7 +98,8 @@ export class MicroVm {
   readonly #agent: Agent;
   readonly #rng: RngDevice;
   readonly #image: () => Promise<string>;
-  readonly #queuePairs: number;
+  /** Pairs of queues that the network card offers. */
+  readonly queuePairs: number;
   #created = CLOCK.now();
   readonly #phaseListeners = new Set<(phase: BootPhase) => void>();
   readonly #stopListeners = new Set<(reason: StopReason) => void>();
@@ -227,7 +228,7 @@ export class MicroVm {
     this.transport = options.transport ?? "mmio";
     this.#cpu = cpu;
     this.memoryMiB = memoryMiB;
-    this.#queuePairs = options.queuePairs ?? DEFAULT_QUEUE_PAIRS;
+    this.queuePairs = options.queuePairs ?? DEFAULT_QUEUE_PAIRS;
     this.#image = image;
     this.#peer = new InPagePeer({
       router: cpu.router,
@@ -241,7 +242,7 @@ export class MicroVm {
       mac: parseMac(NETWORK.guest.mac),
       mtu: NETWORK.mtu,
       link: this.#peer,
-      queuePairs: this.#queuePairs,
+      queuePairs: this.queuePairs,
       clock: CLOCK,
     });
     this.#console = new ConsoleDevice({
@@ -339,7 +340,7 @@ export class MicroVm {
         subject: {
           image,
           memoryMiB: this.memoryMiB,
-          queuePairs: this.#queuePairs,
+          queuePairs: this.queuePairs,
           transport: this.transport,
           interrupts: this.interrupts,
           doorbell: this.doorbell,
@@ -554,6 +555,11 @@ export class MicroVm {
   /** The newest recorded frames from number `from` on, at most `most`, oldest first; times count from the guest's start. */
   frames(from: number, most: number): CapturedFrame[] {
     return this.#capture.newest(from, most);
+  }
+
+  /** Whether there is the spare device. */
+  get spareDevice(): boolean {
+    return this.#spare !== undefined;
   }
 
   /** The recorded frames as a pcapng file; times count from the guest's start. */

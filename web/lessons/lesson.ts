@@ -1,7 +1,7 @@
 /** A lesson as data: a Markdown file read into steps. The format is described in docs/lessons.md. */
 import { marked, type Token, type Tokens } from "marked";
 import { type Condition, ExpressionError, parseCondition } from "./expression.ts";
-import { parseSetting, type Setting, withDefaults } from "./settings.ts";
+import { defaultSettings, inherited, onTop, parseSetting, type Setting } from "./settings.ts";
 
 export interface Lesson {
   /** The file's name without number and ending: what the address says. */
@@ -15,13 +15,15 @@ export interface Lesson {
 
 export interface Step {
   readonly title: string;
+  /** What has to be in force: what the step sets, on top of what the steps before it did. */
+  readonly settings: readonly Setting[];
   /** Text and actions in their order. */
   readonly parts: readonly Part[];
 }
 
 export type Part =
   | { readonly kind: "text"; readonly token: Token }
-  | { readonly kind: "set"; readonly settings: readonly Setting[] }
+  | { readonly kind: "set" }
   | { readonly kind: "run"; readonly command: string }
   | { readonly kind: "check"; readonly checks: readonly Check[] }
   | { readonly kind: "ask"; readonly question: string; readonly answers: readonly Check[] };
@@ -58,11 +60,12 @@ export function parseLesson(name: string, text: string): Lesson {
   const minutes = Number(field("minutes"));
   if (!(minutes > 0)) fail('"minutes" is not a number.');
 
-  const steps: { title: string; parts: Part[] }[] = [];
+  const steps: { title: string; settings: readonly Setting[]; parts: Part[] }[] = [];
   for (const token of marked.lexer(text.slice(head[0].length), { gfm: true })) {
     if (token.type === "space") continue;
     if (token.type === "heading" && token.depth === 2) {
-      steps.push({ title: token.text, parts: [] });
+      const settings = inherited(steps.at(-1)?.settings ?? defaultSettings());
+      steps.push({ title: token.text, settings, parts: [] });
       continue;
     }
     const step =
@@ -72,6 +75,7 @@ export function parseLesson(name: string, text: string): Lesson {
     });
     try {
       const part = readPart(token);
+      if (part.kind === "set") step.settings = onTop(step.settings, settingsOf(token));
       if (part.kind !== "text" && step.parts.some(({ kind }) => kind === part.kind)) {
         fail(`step "${step.title}" has two blocks "${part.kind}": make two steps of it.`);
       }
@@ -94,7 +98,7 @@ function readPart(token: Token): Part {
     case undefined:
       return { kind: "text", token };
     case "set":
-      return { kind: "set", settings: withDefaults(lines.map(parseSetting)) };
+      return { kind: "set" };
     case "run":
       if (lines.length !== 1) throw new ExpressionError('a block "run" is one command on one line.');
       return { kind: "run", command: lines[0] ?? "" };
@@ -108,6 +112,14 @@ function readPart(token: Token): Part {
       return { kind: "ask", question, answers: answers.map(readAnswer) };
     }
   }
+}
+
+function settingsOf(token: Token): readonly Setting[] {
+  const { text } = token as Tokens.Code;
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map(parseSetting);
 }
 
 /** `condition | what it means`. */

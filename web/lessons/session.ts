@@ -21,7 +21,8 @@ export interface CheckState {
 export class StepSession {
   readonly #store: LessonStore;
   readonly #changed: () => void;
-  readonly #settings: readonly Setting[] | undefined;
+  /** What has to be in force. */
+  readonly settings: readonly Setting[];
   readonly #command: string | undefined;
   readonly #checks: readonly Check[];
   readonly #answers: readonly Check[];
@@ -43,7 +44,7 @@ export class StepSession {
     this.#changed = changed;
     const part = <K extends Part["kind"]>(kind: K) =>
       step.parts.find((one): one is Extract<Part, { kind: K }> => one.kind === kind);
-    this.#settings = part("set")?.settings;
+    this.settings = step.settings.map((setting) => setting.resolve?.(store) ?? setting);
     this.#command = part("run")?.command;
     this.#checks = part("check")?.checks ?? [];
     this.#answers = part("ask")?.answers ?? [];
@@ -89,12 +90,12 @@ export class StepSession {
 
   /** Whether all is in force that the step sets. */
   get set(): boolean {
-    return this.#settings?.every((setting) => setting.inForce(this.#store)) ?? true;
+    return this.settings.every((setting) => setting.inForce(this.#store));
   }
 
   /** Whether setting it restarts the guest. */
   get restarts(): boolean {
-    return this.#settings?.some((setting) => setting.atStart && !setting.inForce(this.#store)) ?? false;
+    return this.settings.some((setting) => setting.atStart && !setting.inForce(this.#store));
   }
 
   get checks(): readonly CheckState[] {
@@ -137,12 +138,12 @@ export class StepSession {
 
   /** Puts the step's settings into force. */
   async apply(): Promise<void> {
-    if (this.#settings === undefined || this.#applying) return;
+    if (this.#applying) return;
     this.#applying = true;
     this.#problem = undefined;
     this.#changed();
     try {
-      await applySettings(this.#store, this.#settings);
+      await applySettings(this.#store, this.settings);
     } catch (error) {
       this.#problem = sentence(error);
     } finally {
@@ -196,7 +197,7 @@ export class StepSession {
 
   /** What was measured; undefined until there is something to look at. */
   get #growth(): Growth | undefined {
-    if (this.#command !== undefined && this.#run !== "done") return undefined;
+    if (this.#command !== undefined ? this.#run !== "done" : this.#applying || !this.set) return undefined;
     return this.#before === undefined || this.#after === undefined
       ? undefined
       : { before: this.#before, after: this.#after };

@@ -15,7 +15,7 @@ export type LessonStore = Pick<
   | "setDoorbell"
   | "setTransport"
   | "setExitCost"
-  | "setEventIndex"
+  | "setAtStart"
 >;
 
 /** One setting, ready to be compared with the machine and to be put into force. */
@@ -23,6 +23,8 @@ export interface Setting {
   readonly name: string;
   /** The lesson did not name it: one of those that are taken for granted. */
   readonly implied: boolean;
+  /** What it comes to on the machine as it is now: a setting that depends on what is in force. */
+  resolve?(store: LessonStore): Setting;
   /** What a person reads: "Interrupts: Legacy (wired)". */
   readonly label: string;
   /** Devices are found at boot: this setting is chosen first, and a restart puts it into force. */
@@ -34,15 +36,25 @@ export interface Setting {
 type Maker = (value: string) => Omit<Setting, "name" | "implied"> | undefined;
 
 const MAKERS: Readonly<Record<string, Maker>> = {
-  interrupts: (mode) =>
-    mode === "wired" || mode === "msi"
+  interrupts: (mode) => {
+    if (mode === "other") {
+      return {
+        label: "Interrupts: the other way",
+        atStart: false,
+        inForce: () => false,
+        apply: () => {},
+        resolve: ({ state }) => parseSetting(`interrupts: ${state.interrupts === "msi" ? "wired" : "msi"}`),
+      };
+    }
+    return mode === "wired" || mode === "msi"
       ? {
           label: `Interrupts: ${INTERRUPT_NAMES.mmio[mode]}`,
           atStart: false,
           inForce: ({ state }) => state.started?.transport === "mmio" && state.interrupts === mode,
           apply: (store) => store.setInterrupts(mode),
         }
-      : undefined,
+      : undefined;
+  },
   doorbell: (mode) =>
     mode === "shared" || mode === "per-queue"
       ? {
@@ -77,10 +89,30 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       ? {
           label: `EVENT_IDX: ${choice}`,
           atStart: true,
-          inForce: ({ state }) => state.started?.eventIndex === (choice === "on"),
-          apply: (store) => store.setEventIndex(choice === "on"),
+          inForce: ({ state }) => state.started?.atStart.eventIndex === (choice === "on"),
+          apply: (store) => store.setAtStart({ eventIndex: choice === "on" }),
         }
       : undefined,
+  spare: (choice) =>
+    choice === "on" || choice === "off"
+      ? {
+          label: `A spare device to break: ${choice}`,
+          atStart: true,
+          inForce: ({ state }) => state.started?.atStart.spareDevice === (choice === "on"),
+          apply: (store) => store.setAtStart({ spareDevice: choice === "on" }),
+        }
+      : undefined,
+  pairs: (text) => {
+    const queuePairs = /^[1-8]$/.test(text) ? Number(text) : 0;
+    return queuePairs > 0
+      ? {
+          label: `Pairs of queues of the network card: ${queuePairs}`,
+          atStart: true,
+          inForce: ({ state }) => state.started?.atStart.queuePairs === queuePairs,
+          apply: (store) => store.setAtStart({ queuePairs }),
+        }
+      : undefined;
+  },
 };
 
 /** What devices are found at boot, and how, unless a lesson says something else. */
@@ -96,12 +128,21 @@ export function parseSetting(line: string): Setting {
   return { name, implied: false, ...setting };
 }
 
-/** The settings behind those that every lesson takes for granted. */
-export function withDefaults(settings: readonly Setting[]): readonly Setting[] {
-  const implied = DEFAULTS.map(parseSetting)
-    .filter(({ name }) => settings.every((one) => one.name !== name))
+/** What every lesson takes for granted. */
+export function defaultSettings(): readonly Setting[] {
+  return DEFAULTS.map((line) => ({ ...parseSetting(line), implied: true }));
+}
+
+/** `settings` on top of those that were in force before; a setting of the same name takes the place of the earlier one. */
+export function onTop(earlier: readonly Setting[], settings: readonly Setting[]): readonly Setting[] {
+  return [...earlier.filter(({ name }) => settings.every((one) => one.name !== name)), ...settings];
+}
+
+/** The same settings for a step that inherits them. One that depends on the moment holds for its own step only. */
+export function inherited(settings: readonly Setting[]): readonly Setting[] {
+  return settings
+    .filter(({ resolve }) => resolve === undefined)
     .map((setting) => ({ ...setting, implied: true }));
-  return [...implied, ...settings];
 }
 
 /** Puts settings into force; what is needed at boot first, by a restart. */

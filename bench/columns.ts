@@ -27,6 +27,9 @@ export const BASE_COLUMN = "mmio-wired";
 /** The same once more: what the method makes of two columns that do not differ is its own error. */
 export const AGAIN_COLUMN = "mmio-wired-again";
 
+/** What ours is measured beside. */
+export const PEER_COLUMN = "v86-virtio-net";
+
 export const COLUMNS = {
   "mmio-wired": {
     title: "virtio-mmio version 2: one wired interrupt, one notification register",
@@ -55,7 +58,7 @@ export const COLUMNS = {
     title: "mmio-wired once more: the method's own error",
     options: { interrupts: "wired", doorbell: "shared" },
   },
-  "v86-virtio-net": {
+  [PEER_COLUMN]: {
     title: "peer: v86's own virtio-net on PCI (INTx), its own router and, in a page, its own scheduler",
     options: { networkCard: "v86", scheduler: "v86" },
   },

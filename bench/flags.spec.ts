@@ -47,6 +47,12 @@ describe("the benchmarks' flags", () => {
     });
     expect(parseBenchFlags(["exit-cost"])).toMatchObject({ columns: ["mmio-wired", "mmio-msi"], seconds: 5 });
     expect(parseBenchFlags(["console", "--mib", "2"])).toMatchObject({ command: "console", mib: 2 });
+    expect(parseBenchFlags(["stream", "--browser"])).toMatchObject({ command: "stream", place: "chromium" });
+    expect(parseBenchFlags(["boot", "--bzimage", "b"])).toMatchObject({
+      columns: ["mmio-msi"],
+      bzImage: "b",
+      bios: "/usr/share/seabios",
+    });
   });
 
   it("answer --help before anything else is looked at", () => {

@@ -13,7 +13,10 @@ export const HELP = `Usage: npm run -s bench -- COMMAND [flags]
   udp_rr      the same by UDP
   stream      TCP bulk, both ways, in Mbit/s
   console     output of \`cat\` on the virtio console and on the serial port, in MiB/s
-  boot        time and guest instructions until first register access, console, network, ready
+  boot        time and guest instructions from the call until prompt and network, beside v86's
+              own way to boot; with --browser also from the click, and the bytes transferred
+  latency     from a key press to its echo, with a busy guest, in a headless Chromium
+  idle        CPU time of a guest that waits at the prompt
   access      what one trapped register access costs
   exit-cost   the modelled exit cost at which MSI is 1.36 times the wire
   trace-cost  tcp_rr with the trace off and on, in slices that take turns
@@ -26,7 +29,7 @@ Flags of all but compare:
   --markdown FILE     write what is printed
   --rounds N          rounds, in which all columns take turns (default 3)
 Flags of tcp_rr, udp_rr, exit-cost, stream, console, boot:
-  --columns A,B,...   (default: all that fit)
+  --columns A,B,...   (default: all that fit; boot: mmio-msi)
                       ${COLUMN_NAMES.slice(0, 4).join(" ")}
                       ${COLUMN_NAMES.slice(4).join(" ")}
   --browser           in a headless Chromium instead of Node
@@ -41,6 +44,11 @@ Flags of tcp_rr, udp_rr, exit-cost:
 Flags of trace-cost: --warm-up; its --rounds are pairs of slices (default 40)
 Flags of exit-cost:
   --ratio R           (default 1.36)
+Flags of boot:
+  --bzimage FILE      the same kernel for v86's own way (default guest-images/.build/bzImage,
+                      left there by npm run guest:build)
+  --bios FOLDER       with bios.bin and vgabios-stdvga.bin (default /usr/share/seabios, from
+                      Debian's package seabios); without it the bzImage is entered directly
 Flags of stream and console:
   --mib N             data of each measurement (default 32; console 4)
 
@@ -56,6 +64,8 @@ const COMMANDS = [
   "stream",
   "console",
   "boot",
+  "latency",
+  "idle",
   "access",
   "exit-cost",
   "trace-cost",
@@ -96,9 +106,17 @@ export interface BulkSettings extends CommonSettings {
 }
 
 export interface PlainSettings extends CommonSettings {
-  readonly command: "boot" | "access";
+  readonly command: "access" | "idle" | "latency";
+  readonly place: Place;
+}
+
+export interface BootSettings extends CommonSettings {
+  readonly command: "boot";
   readonly columns: readonly ColumnName[];
   readonly place: Place;
+  /** Undefined: where the guest's build leaves it. */
+  readonly bzImage: string | undefined;
+  readonly bios: string;
 }
 
 export interface TraceCostSettings extends CommonSettings {
@@ -122,6 +140,7 @@ export type Settings =
   | RrSettings
   | BulkSettings
   | PlainSettings
+  | BootSettings
   | TraceCostSettings
   | BaselineSettings
   | CompareSettings;
@@ -132,6 +151,8 @@ const OPTIONS = {
   rounds: { type: "string" },
   columns: { type: "string" },
   browser: { type: "boolean" },
+  bzimage: { type: "string" },
+  bios: { type: "string" },
   seconds: { type: "string" },
   request: { type: "string" },
   response: { type: "string" },
@@ -156,7 +177,9 @@ const FLAGS: Record<CommandName, readonly Flag[]> = {
   "trace-cost": [...COLUMNED, "warm-up"],
   stream: BULK,
   console: BULK,
-  boot: COLUMNED,
+  boot: [...COLUMNED, "bzimage", "bios"],
+  latency: COMMON,
+  idle: [...COMMON, "browser"],
   access: COMMON,
   baseline: ["json", "markdown"],
   compare: [],
@@ -196,8 +219,18 @@ export function parseBenchFlags(args: readonly string[]): Settings | "help" {
     case "baseline":
       return { command, ...common, json: values.json ?? BASELINE_FILE };
     case "boot":
+      return {
+        command,
+        ...common,
+        columns: columns(values.columns, ["mmio-msi"]),
+        place,
+        bzImage: values.bzimage,
+        bios: values.bios ?? "/usr/share/seabios",
+      };
     case "access":
-      return { command, ...common, columns: columns(values.columns, ONCE_EACH), place };
+    case "idle":
+    case "latency":
+      return { command, ...common, place };
     case "stream":
     case "console":
       return {

@@ -28,6 +28,10 @@ async function run(settings: Exclude<Settings, { command: "compare" }>): Promise
       return (await import("./stream.ts")).runStream(settings, progress);
     case "console":
       return (await import("./console.ts")).runConsole(settings, progress);
+    case "latency":
+      return (await import("./latency.ts")).runLatency(settings, progress);
+    case "idle":
+      return (await import("./idle.ts")).runIdle(settings, progress);
     case "boot":
       return (await import("./boot.ts")).runBoot(settings, progress);
     case "trace-cost":

@@ -20,12 +20,18 @@ export type MachineOptions = Pick<
   | "scheduler"
 >;
 
-/** A point of the boot, with what it took from the guest's start. */
+/** A point of the boot, with what it took from the call, or from the click that opened the page. */
 export interface BootMoment {
-  /** "first-access" is the first trapped register access; the others are the machine's phases. */
-  readonly what: BootPhase | "first-access";
+  /** Phases of the machine; the first trapped register access; the first byte that comes out; the shell's prompt. */
+  readonly what: BootPhase | "first-access" | "first-word" | "prompt";
   readonly milliseconds: number;
   readonly guestInstructions: number;
+}
+
+/** What v86's own boot path takes, in base64. Without a BIOS the bzImage is entered directly, and inflates itself. */
+export interface PeerImage {
+  readonly bzImage: string;
+  readonly bios?: { readonly system: string; readonly vga: string };
 }
 
 /** What a command in the guest did, seen from the host. */
@@ -61,7 +67,13 @@ export interface OutputResult {
 /** What a machine can be asked, by name; answers come as promises on our side. */
 export interface MachineCalls {
   /** Creates and starts it; resolves when the guest is ready. */
-  boot(options: MachineOptions): { moments: BootMoment[]; metrics: MetricsSnapshot };
+  boot(
+    options: MachineOptions,
+    /** In place of our own. */
+    kernel?: MicroVmOptions["kernel"],
+  ): { moments: BootMoment[]; metrics: MetricsSnapshot };
+  /** Boots v86's own way, measures, and lets go of it. */
+  bootPeer(image: PeerImage): BootMoment[];
   exec(command: string): ExecResult;
   /** Runs a command and counts what comes out of the console or of the serial port. */
   output(command: string, channel: "console" | "serial"): OutputResult;

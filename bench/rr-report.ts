@@ -1,6 +1,15 @@
 /** What request/response measurements amount to: the table beside that of 2019, and figures per transaction. */
 import type { DeviceMetrics, MetricsSnapshot } from "../src/index.ts";
-import { AGAIN_COLUMN, BASE_COLUMN, COLUMNS, type Column, type ColumnName, column, SEED } from "./columns.ts";
+import {
+  AGAIN_COLUMN,
+  BASE_COLUMN,
+  COLUMNS,
+  type Column,
+  type ColumnName,
+  column,
+  PEER_COLUMN,
+  SEED,
+} from "./columns.ts";
 import type { TurnResult } from "./protocol.ts";
 import { mean, median, type Spread, spread } from "./statistics.ts";
 import { figure, hundredths, markdownTable, spreadText } from "./table.ts";
@@ -137,6 +146,7 @@ export function renderRr(
     `## Transactions per second${title}`,
     ratesTable(at, names, exitCostNs, besideSeed),
     besideSeed ? againstSeed(at, exitCostNs) : "",
+    againstPeer(at, exitCostNs),
     ownError(at, exitCostNs),
     `## Per transaction, of the network card${title}`,
     perTransactionTable(at, names),
@@ -194,6 +204,12 @@ function againstSeed(at: readonly RrMeasurement[], exitCostNs: number): string {
     ...line("MSI by the wire", "mmio-msi", "mmio-wired", mean(SEED.msi.runs) / mean(SEED.wired.runs)),
     ...line("MSI by PCI", "mmio-msi", "pci-msix", mean(SEED.msi.runs) / mean(SEED.pci.runs)),
   ].join("\n");
+}
+
+/** Ours by the peer. */
+function againstPeer(at: readonly RrMeasurement[], exitCostNs: number): string {
+  const ratio = ratioTo(at, "mmio-msi", PEER_COLUMN, exitCostNs);
+  return ratio ? `MSI by the peer, mmio-msi : ${PEER_COLUMN}: ${spreadText(ratio, hundredths)}.` : "";
 }
 
 /** What the method says of two columns that do not differ. */

@@ -1,5 +1,6 @@
 /** A measured machine where it runs, in Node or in a browser: the calls of protocol.ts, carried out. */
 import { MicroVm, type MicroVmOptions } from "../src/index.ts";
+import { bootByBios, endsWithPrompt } from "./peer-boot.ts";
 import type { BootMoment, ExecResult, MachineCalls, OutputResult, TurnResult } from "./protocol.ts";
 
 /** What differs between Node and a browser. */
@@ -27,6 +28,9 @@ const QUIET = 150;
 const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
 /** One machine; {@link MachineCalls.boot} makes it. */
 export function serveMachine(platform: Platform): ServedCalls {
   let vm: MicroVm | undefined;
@@ -53,29 +57,68 @@ export function serveMachine(platform: Platform): ServedCalls {
     return { status, ...text, before, after: machine().metrics() };
   }
 
-  return {
-    async boot(options) {
-      const created = await MicroVm.create({ ...(await platform.files()), ...options });
-      vm = created;
-      // What is recorded costs time and memory, and nobody reads it.
-      created.stopCapture();
-      const moments: BootMoment[] = [];
-      const started = performance.now();
-      const note = (what: BootMoment["what"]): void => {
-        const { guestInstructions } = created.metrics();
-        moments.push({ what, milliseconds: performance.now() - started, guestInstructions });
-      };
-      created.onFirstAccess(() => note("first-access"));
-      const ready = new Promise<void>((resolve, reject) => {
-        created.onPhase((phase) => {
-          note(phase);
-          if (phase === "ready") resolve();
-        });
-        created.onStop(({ message }) => reject(new Error(message)));
+  const boot: ServedCalls["boot"] = async (options, kernel) => {
+    const started = performance.now();
+    const created = await MicroVm.create({
+      ...(await platform.files()),
+      ...options,
+      ...(kernel ? { kernel } : {}),
+    });
+    vm = created;
+    // What is recorded costs time and memory, and nobody reads it.
+    created.stopCapture();
+    const moments: BootMoment[] = [];
+    const note = (what: BootMoment["what"]): void => {
+      const { guestInstructions } = created.metrics();
+      moments.push({ what, milliseconds: performance.now() - started, guestInstructions });
+    };
+    note("created");
+    created.onFirstAccess(() => note("first-access"));
+    let stopped: (error: Error) => void = () => {};
+    const failed = new Promise<never>((_, reject) => {
+      stopped = reject;
+    });
+    created.onStop(({ message }) => stopped(new Error(message)));
+    const ready = new Promise<void>((resolve) => {
+      created.onPhase((phase) => {
+        note(phase);
+        if (phase === "ready") resolve();
       });
-      created.start();
-      await ready;
-      return { moments, metrics: created.metrics() };
+    });
+    let text = "";
+    const prompt = new Promise<void>((resolve) => {
+      const stop = created.console.onOutput((bytes) => {
+        text += new TextDecoder().decode(bytes);
+        if (!endsWithPrompt(text)) return;
+        stop();
+        note("prompt");
+        resolve();
+      });
+    });
+    created.start();
+    await Promise.race([Promise.all([ready, prompt]), failed]);
+    return { moments, metrics: created.metrics() };
+  };
+
+  async function destroy(): Promise<undefined> {
+    await vm?.destroy();
+    vm = undefined;
+  }
+
+  return {
+    boot,
+
+    async bootPeer({ bzImage, bios }) {
+      const started = performance.now();
+      const bytes = fromBase64(bzImage);
+      const files = await platform.files();
+      if (bios !== undefined) {
+        const image = { system: fromBase64(bios.system), vga: fromBase64(bios.vga), bzImage: bytes };
+        return bootByBios(files, image, started);
+      }
+      const { moments } = await boot({}, { name: "bzImage", bytes });
+      await destroy();
+      return moments;
     },
 
     exec: (command) => exec(command),
@@ -151,9 +194,6 @@ export function serveMachine(platform: Platform): ServedCalls {
       return undefined;
     },
 
-    async destroy() {
-      await vm?.destroy();
-      vm = undefined;
-    },
+    destroy,
   };
 }

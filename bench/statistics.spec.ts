@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { crossing, fitLine, isSettled, mean, median, pairedRatio, spread } from "./statistics.ts";
+import { crossing, fitLine, isSettled, mean, median, pairedRatio, quantile, spread } from "./statistics.ts";
+
+describe("a quantile", () => {
+  it("is the value that so many are not above", () => {
+    const values = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect(quantile(values, 0.99)).toBe(99);
+    expect(quantile(values, 0.5)).toBe(50);
+    expect(quantile([7], 0.99)).toBe(7);
+    expect(quantile([], 0.5)).toBeNaN();
+  });
+});
 
 describe("the median", () => {
   it("is the one in the middle, in whatever order they come", () => {

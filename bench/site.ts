@@ -1,0 +1,135 @@
+/** The page itself, built as `npm run build` does, served with compression, and opened in a headless Chromium. */
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createGzip } from "node:zlib";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { build } from "vite";
+import type { MicroVm } from "../src/index.ts";
+// The elements' names, for querySelector.
+import type {} from "../web/doorbell-app.ts";
+import { launchChromium } from "./chromium.ts";
+import type { BootMoment } from "./protocol.ts";
+
+const PROJECT = fileURLToPath(new URL("../", import.meta.url));
+const FOLDER = `${PROJECT}node_modules/.cache/bench-site`;
+
+const TYPES: Record<string, string> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".wasm": "application/wasm",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+  ".gz": "application/gzip",
+};
+
+export interface BuiltSite {
+  readonly url: string;
+  readonly browser: Browser;
+  /** Bytes of bodies sent so far, as they travelled. */
+  readonly sent: () => number;
+  close(): Promise<void>;
+}
+
+/** Builds, serves and starts the browser. `args` are the browser's, in place of the benchmark's own. */
+export async function openSite(args?: readonly string[]): Promise<BuiltSite> {
+  await build({ configFile: `${PROJECT}vite.config.ts`, logLevel: "error", build: { outDir: FOLDER } });
+  let sent = 0;
+  const server = createServer(async ({ url = "/" }, response) => {
+    const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
+    const file = join(FOLDER, path === "/" ? "index.html" : path);
+    if (!file.startsWith(FOLDER) || !(await stat(file).catch(() => undefined))?.isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    const packed = file.endsWith(".gz");
+    response.writeHead(200, {
+      "Content-Type": TYPES[extname(file)] ?? "application/octet-stream",
+      "Cache-Control": "no-cache",
+      ...(packed ? {} : { "Content-Encoding": "gzip" }),
+    });
+    const body = packed ? createReadStream(file) : createReadStream(file).pipe(createGzip({ level: 9 }));
+    body.on("data", (chunk: Buffer | string) => {
+      sent += chunk.length;
+    });
+    body.pipe(response);
+  });
+  const port = await listen(server);
+  const browser = await launchChromium(args);
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    browser,
+    sent: () => sent,
+    close: async () => {
+      await browser.close();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      if (address === null || typeof address === "string") reject(new Error("The server has no port."));
+      else resolve(address.port);
+    });
+  });
+}
+
+/** What the page's machine is called for the browser's console, and what a visit notes. */
+interface Visit {
+  readonly doorbell: MicroVm;
+  readonly moments: BootMoment[];
+}
+
+/** Opens the page and resolves when the prompt stands in the terminal; times count from the navigation. */
+export async function visit(
+  context: BrowserContext,
+  url: string,
+): Promise<{ page: Page; moments: BootMoment[] }> {
+  const page = await context.newPage();
+  // The TypeScript loader wraps functions in a helper of this name, which the page does not have.
+  await page.addInitScript("globalThis.__name = (value) => value");
+  await page.addInitScript(() => {
+    const moments: BootMoment[] = [];
+    let machine: MicroVm | undefined;
+    const note = (what: BootMoment["what"]): void => {
+      const guestInstructions = machine?.metrics().guestInstructions ?? 0;
+      moments.push({ what, milliseconds: performance.now(), guestInstructions });
+    };
+    Object.defineProperty(globalThis, "moments", { value: moments });
+    // The page puts its machine here before it starts it.
+    Object.defineProperty(globalThis, "doorbell", {
+      configurable: true,
+      get: () => machine,
+      set: (made: MicroVm) => {
+        machine = made;
+        note("created");
+        made.onPhase((phase) => note(phase));
+      },
+    });
+    const look = (): void => {
+      const text = machine ? document.querySelector("doorbell-terminal")?.text : "";
+      if (/[#$]$/.test(text ?? "")) note("prompt");
+      else setTimeout(look, 4);
+    };
+    addEventListener("DOMContentLoaded", look);
+  });
+  await page.goto(url, { waitUntil: "commit" });
+  await page.waitForFunction(
+    () => {
+      const { moments = [] } = globalThis as unknown as Visit;
+      return ["prompt", "ready"].every((wanted) => moments.some(({ what }) => what === wanted));
+    },
+    undefined,
+    { timeout: 120_000, polling: 50 },
+  );
+  const moments = await page.evaluate(() => (globalThis as unknown as Visit).moments);
+  return { page, moments };
+}

@@ -20,7 +20,6 @@ import type { TraceEvent, TraceEventKind } from "../metrics/trace-events.ts";
 import { NETWORK, parseMac } from "../net/addresses.ts";
 import { Capture, type CapturedFrame } from "../net/pcap.ts";
 import { InPagePeer } from "../net/peer.ts";
-import { StateError } from "../state/codec.ts";
 import { ConsoleDevice } from "../virtio/device/console.ts";
 import { NetDevice } from "../virtio/device/net.ts";
 import { PAIRS_MOST } from "../virtio/device/net-defs.ts";
@@ -36,8 +35,9 @@ import { interruptMap } from "./interrupt-map.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
 import { MachineTrace } from "./machine-trace.ts";
 import { BARS, type DeviceName, MEMORY_MAP, WINDOWS } from "./memory-map.ts";
+import { serialChannel } from "./serial-channel.ts";
 import { MACHINE_STATE, type MachineParts, restoreMachine, saveMachine } from "./snapshot.ts";
-import { readBody, readHeader, sha256, writeSnapshot } from "./snapshot-file.ts";
+import { checkFits, imageOf, readBody, readHeader, refused, writeSnapshot } from "./snapshot-file.ts";
 import { renderStatus } from "./status.ts";
 import {
   type BootPhase,
@@ -168,32 +168,16 @@ export class MicroVm {
    */
   static async restore(bytes: Uint8Array, options: RestoreOptions): Promise<MicroVm> {
     const header = await readHeader(bytes, MACHINE_STATE);
-    for (const key of [
-      "memoryMiB",
-      "queuePairs",
-      "transport",
-      "interrupts",
-      "doorbell",
-      "eventIndex",
-      "image",
-    ] as const) {
-      if (options[key] !== undefined && options[key] !== header[key])
-        throw new SnapshotError(
-          `The snapshot is of another machine (${key}: ${header[key]} instead of ${options[key]}): boot this one, or ask for that one.`,
-        );
-    }
+    checkFits(header, options);
     // Reading goes on beside the compilation of the emulator.
     const body = readBody(bytes, header, MACHINE_STATE);
     const cpu = createCpu({ wasm: options.wasm }, header.memoryMiB);
     body.catch(() => {});
+    let vm: MicroVm | undefined;
     try {
       const { state, forEachPiece } = await body;
-      const vm = new MicroVm(
-        await cpu,
-        header.memoryMiB,
-        { ...options, ...header },
-        async () => header.image,
-      );
+      const machine = { ...options, ...header };
+      vm = new MicroVm(await cpu, header.memoryMiB, machine, async () => header.image);
       const { memory } = vm.#cpu;
       forEachPiece((address, piece) => memory.view(address, piece.length).set(piece));
       restoreMachine(vm.#parts, state);
@@ -203,13 +187,12 @@ export class MicroVm {
       vm.#late = true;
       return vm;
     } catch (cause) {
+      await vm?.destroy();
       cpu.then(
         (unused) => unused.destroy(),
         () => {},
       );
-      if (cause instanceof SnapshotError || cause instanceof V86MismatchError) throw cause;
-      const why = cause instanceof StateError ? cause.message : "it is of no machine that there is";
-      throw new SnapshotError(`The snapshot cannot be restored (${why}): take another one.`, { cause });
+      throw cause instanceof V86MismatchError ? cause : refused(cause);
     }
   }
 
@@ -300,7 +283,7 @@ export class MicroVm {
       write: (bytes) => consolePort.write(bytes),
       resize: (columns, rows) => this.#console.resize(columns, rows),
     };
-    this.serial = this.#serialChannel();
+    this.serial = serialChannel(cpu);
     cpu.onEvent((event, detail) => this.#stopped(event, detail));
   }
 
@@ -567,32 +550,6 @@ export class MicroVm {
     return this.#capture.toPcapng();
   }
 
-  #serialChannel(): ByteChannel {
-    const listeners = new Set<(bytes: Uint8Array) => void>();
-    let batch: number[] = [];
-    this.#cpu.onSerialOutput((byte) => {
-      // One callback for all that is written within a slice.
-      if (batch.length === 0) {
-        queueMicrotask(() => {
-          const bytes = Uint8Array.from(batch);
-          batch = [];
-          for (const listener of listeners) listener(bytes);
-        });
-      }
-      batch.push(byte);
-    });
-    return {
-      onOutput: (callback) => {
-        listeners.add(callback);
-        return () => listeners.delete(callback);
-      },
-      write: (bytes) => {
-        for (const byte of bytes) this.#cpu.serialInput(byte);
-        return true;
-      },
-    };
-  }
-
   /** Guest time goes on where it stood; the time of day does not, and only the guest can set its own clock. */
   #setGuestClock(): void {
     this.#late = false;
@@ -633,10 +590,4 @@ function createCpu(
     networkCard: networkCard === "v86",
     scheduler,
   });
-}
-
-/** One hash over the hashes of all that a guest is booted from. */
-async function imageOf({ kernel, initrd = [], append = "" }: MicroVmOptions): Promise<string> {
-  const hashes = await Promise.all([kernel, ...initrd].map(({ bytes }) => sha256(bytes)));
-  return sha256(new TextEncoder().encode([...hashes, append].join("\n")));
 }

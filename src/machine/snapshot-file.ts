@@ -23,7 +23,7 @@ import {
 } from "../state/codec.ts";
 import { PAIRS_MOST } from "../virtio/device/net-defs.ts";
 import { MEMORY_MAP } from "./memory-map.ts";
-import { SnapshotError } from "./types.ts";
+import { type MicroVmOptions, type RestoreOptions, SnapshotError } from "./types.ts";
 
 const MAGIC = "DOORBELL";
 const VERSION = 1;
@@ -60,6 +60,12 @@ const HEADER = record({
   stateBytes: count,
 });
 
+/** What a caller may ask for, by the header's names. */
+const FITTING = [
+  ...(["memoryMiB", "queuePairs", "transport", "interrupts", "doorbell", "eventIndex"] as const),
+  "image",
+] as const;
+
 /** What a snapshot says of its machine. */
 export type SnapshotHeader = StateOf<typeof HEADER>;
 
@@ -67,7 +73,7 @@ export type SnapshotHeader = StateOf<typeof HEADER>;
 export type SnapshotSubject = Omit<SnapshotHeader, "format" | "v86" | "saved" | "deflated" | "stateBytes">;
 
 /** Lower-case hexadecimal SHA-256. @throws SnapshotError where the platform has none. */
-export async function sha256(bytes: Uint8Array): Promise<string> {
+async function sha256(bytes: Uint8Array): Promise<string> {
   return Array.from(await digest(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
@@ -75,6 +81,29 @@ async function digest(bytes: Uint8Array): Promise<Uint8Array> {
   if (crypto.subtle === undefined)
     throw new SnapshotError("Snapshots need a page from a secure address: https, or this computer's own.");
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+/** One hash over the hashes of all that a guest is booted from. */
+export async function imageOf({ kernel, initrd = [], append = "" }: MicroVmOptions): Promise<string> {
+  const hashes = await Promise.all([kernel, ...initrd].map(({ bytes }) => sha256(bytes)));
+  return sha256(new TextEncoder().encode([...hashes, append].join("\n")));
+}
+
+/** @throws SnapshotError when the snapshot's machine is not the one that is asked for. */
+export function checkFits(header: SnapshotHeader, options: RestoreOptions): void {
+  for (const key of FITTING) {
+    if (options[key] !== undefined && options[key] !== header[key])
+      throw new SnapshotError(
+        `The snapshot is of another machine (${key}: ${header[key]} instead of ${options[key]}): boot this one, or ask for that one.`,
+      );
+  }
+}
+
+/** Why a snapshot was not restored, as an error with a sentence. */
+export function refused(cause: unknown): SnapshotError {
+  if (cause instanceof SnapshotError) return cause;
+  const why = cause instanceof StateError ? cause.message : "it is of no machine that there is";
+  return new SnapshotError(`The snapshot cannot be restored (${why}): take another one.`, { cause });
 }
 
 /** What is kept of one moment of a machine. */

@@ -85,7 +85,7 @@ describe("a snapshot", () => {
   it.each([
     { transport: "mmio", interrupts: "msi", doorbell: "per-queue" },
     { transport: "mmio", interrupts: "wired", doorbell: "shared" },
-    { transport: "pci", interrupts: "msi" },
+    { transport: "pci", interrupts: "msi", queuePairs: 2 },
     { transport: "pci", interrupts: "wired" },
   ] as const)("goes on with $transport and $interrupts as it was, counters and all", async (options) => {
     const { vm, run } = keep(await bootGuest(options));

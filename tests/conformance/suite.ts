@@ -33,16 +33,16 @@ export interface Bench {
 }
 
 /** Any device on any transport; its driver has found it. */
-export function benchFor(name: SubjectName, transport: TransportName): Bench {
+export function benchFor(name: SubjectName, transport: TransportName, memory?: MockMemory): Bench {
   const subject = SUBJECTS[name]();
-  return { name, transport, subject, rig: on(transport)(subject.device) };
+  return { name, transport, subject, rig: on(transport, memory)(subject.device) };
 }
 
 /** Where a device goes when a clause is tried on a transport. */
 export const on =
-  (transport: TransportName) =>
+  (transport: TransportName, memory = new MockMemory(RAM)) =>
   <D extends VirtioDevice>(device: D): MmioRig<D> | PciRig<D> => {
-    const rig = rigFor(device, transport, new MockMemory(RAM));
+    const rig = rigFor(device, transport, memory);
     rig.driver.find();
     return rig;
   };

@@ -18,9 +18,10 @@ import { LAYOUTS, type Layout, pageLink, rememberOption, withOption } from "./pa
 import type { PageState } from "./page-state.ts";
 import type { MachineStore } from "./store.ts";
 import { StoreController } from "./store-controller.ts";
-import { currentTheme, setTheme, type Theme } from "./theme.ts";
+import { currentTheme, remember, remembered, setTheme, type Theme } from "./theme.ts";
 import { FIRST_VIEW, OpenViewEvent, VIEWS, viewOf } from "./views.ts";
 
+const TOUR_KEY = "doorbell-tour";
 const NEXT_THEME: Record<Theme, Theme> = { auto: "light", light: "dark", dark: "auto" };
 
 export class DoorbellApp extends LitElement {
@@ -31,6 +32,8 @@ export class DoorbellApp extends LitElement {
     layout: { reflect: true },
     embed: { type: Boolean, reflect: true },
     offered: { attribute: false },
+    newcomer: { state: true },
+    touring: { state: true },
   };
 
   declare store: MachineStore;
@@ -43,6 +46,9 @@ export class DoorbellApp extends LitElement {
   declare embed: boolean;
   /** A command that the link brought and that the person has neither run nor dismissed. */
   declare offered: string | undefined;
+  /** The person has neither taken the tour nor declined it. */
+  declare newcomer: boolean;
+  declare touring: boolean;
 
   constructor() {
     super();
@@ -50,6 +56,8 @@ export class DoorbellApp extends LitElement {
     this.wide = false;
     this.layout = "both";
     this.embed = false;
+    this.newcomer = remembered(TOUR_KEY) === undefined;
+    this.touring = false;
     this.addEventListener("open-view", (event) => {
       if (event instanceof OpenViewEvent) this.#openView(event);
     });
@@ -81,17 +89,26 @@ export class DoorbellApp extends LitElement {
       <a class="skip" href="#panel">Skip the terminal</a>
       <header class="header">
         <h1>${logo}Doorbell</h1>
-        <p>A real Linux microVM in this page, built to show how a guest and its devices talk.</p>
+        ${
+          this.newcomer
+            ? html`<p class="welcome">
+                First time here?
+                <button type="button" class="quiet" id="take-tour" @click=${this.#startTour}>Take the tour</button>
+                <button type="button" class="quiet" @click=${this.#endTour}>Not now</button>
+              </p>`
+            : html`<p>A real Linux microVM in this page, built to show how a guest and its devices talk.</p>`
+        }
         <div class="end">
           ${modelled === undefined ? nothing : html`<strong class="modelled" id="modelled">${modelled}</strong>`}
           <span class="stage ${state.stage}" id="stage">${stageText(state)}</span>
           <button type="button" class="quiet" popovertarget="explain">What am I looking at?</button>
+          <button type="button" class="quiet" id="keys" aria-haspopup="dialog" @click=${this.#showKeys}>Keys</button>
           <button type="button" class="quiet" id="copy-link" @click=${this.#copyLink}>Copy link</button>
           <button type="button" class="quiet" id="layout" @click=${this.#nextLayout}>Layout: ${this.layout}</button>
           <button type="button" class="quiet" @click=${this.#nextTheme}>Theme: ${currentTheme()}</button>
           <a class="quiet full" href=${`./${withOption(location.search, "embed", undefined)}`} target="_blank" rel="noreferrer">Full page</a>
         </div>
-        ${explanation}
+        ${this.#explanation()}
       </header>
       <doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store} @open-table=${this.#openTable}></doorbell-controls>
       <main class="terminal card" @leave-terminal=${this.#leave}>
@@ -109,6 +126,7 @@ export class DoorbellApp extends LitElement {
         <span>Documentation: docs/ in the repository</span>
       </footer>
       <doorbell-table .store=${store}></doorbell-table>
+      ${this.touring ? html`<doorbell-tour @tour-end=${this.#endTour}></doorbell-tour>` : nothing}
       <div class="hidden-text" role="status" id="announcement">${state.announcement}</div>
       <div class="notice" role="alert" id="notice">
         ${
@@ -147,6 +165,9 @@ export class DoorbellApp extends LitElement {
     if (view !== undefined) {
       event.preventDefault();
       this.dispatchEvent(new OpenViewEvent(view.id));
+    } else if (key === "?") {
+      event.preventDefault();
+      void this.#showKeys();
     } else if (key === "t") {
       event.preventDefault();
       this.querySelector("doorbell-terminal")?.focus();
@@ -156,6 +177,27 @@ export class DoorbellApp extends LitElement {
   #openView({ view }: OpenViewEvent): void {
     this.view = viewOf(view).id;
     rememberOption("view", this.view === FIRST_VIEW ? undefined : this.view);
+  }
+
+  #explanation() {
+    return html`<div class="explain" id="explain" popover>
+  <h2>What am I looking at?</h2>
+  <p>
+    Linux runs here on an emulated CPU, and whenever it touches a register of one of its virtio devices, to ring the
+    doorbell &ldquo;there is work in your queue&rdquo; for example, the CPU leaves the guest and the device answers: that
+    is an <b>exit</b>.
+  </p>
+  <p>
+    The device calls back with an <b>interrupt</b>: on the legacy wire the driver must then ask why and acknowledge, two
+    more exits, while a message (MSI) names its queue by itself and costs none.
+  </p>
+  <p>
+    Run tcp_rr, switch Interrupts while it runs, and watch the exits per transaction change while the connection stays
+    open.
+  </p>
+  <button type="button" class="quiet" popovertarget="explain" popovertargetaction="hide" @click=${this.#startTour}>Take the tour</button>
+  <button type="button" class="quiet" popovertarget="explain" popovertargetaction="hide">Close</button>
+</div>`;
   }
 
   /** A command from a link is shown, and waits for the person. */
@@ -176,6 +218,24 @@ export class DoorbellApp extends LitElement {
       <button type="button" class="quiet" @click=${() => settle(false)}>Dismiss</button>
     </div>`;
   }
+
+  readonly #showKeys = async (): Promise<void> => {
+    await import("./doorbell-keys.ts");
+    const map =
+      this.querySelector("doorbell-keys") ?? this.appendChild(document.createElement("doorbell-keys"));
+    map.show();
+  };
+
+  readonly #startTour = async (): Promise<void> => {
+    await import("./doorbell-tour.ts");
+    this.touring = true;
+  };
+
+  readonly #endTour = (): void => {
+    remember(TOUR_KEY, "seen");
+    this.newcomer = false;
+    this.touring = false;
+  };
 
   readonly #nextLayout = (): void => {
     this.layout = LAYOUTS[(LAYOUTS.indexOf(this.layout) + 1) % LAYOUTS.length] ?? "both";
@@ -227,24 +287,6 @@ const logo = html`<svg viewBox="0 0 32 32" aria-hidden="true">
   <circle class="ring" cx="16" cy="16" r="8.5" />
   <circle class="button" cx="16" cy="16" r="3.6" />
 </svg>`;
-
-const explanation = html`<div class="explain" id="explain" popover>
-  <h2>What am I looking at?</h2>
-  <p>
-    Linux runs here on an emulated CPU, and whenever it touches a register of one of its virtio devices, to ring the
-    doorbell &ldquo;there is work in your queue&rdquo; for example, the CPU leaves the guest and the device answers: that
-    is an <b>exit</b>.
-  </p>
-  <p>
-    The device calls back with an <b>interrupt</b>: on the legacy wire the driver must then ask why and acknowledge, two
-    more exits, while a message (MSI) names its queue by itself and costs none.
-  </p>
-  <p>
-    Run tcp_rr, switch Interrupts while it runs, and watch the exits per transaction change while the connection stays
-    open.
-  </p>
-  <button type="button" class="quiet" popovertarget="explain" popovertargetaction="hide">Close</button>
-</div>`;
 
 customElements.define("doorbell-app", DoorbellApp);
 

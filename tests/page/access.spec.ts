@@ -1,5 +1,6 @@
 /** The page for everyone: axe-core's rules in every state, and a phone's width. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VIEWS } from "../../web/views.ts";
 import { type Site, serveBuiltPage, untilReady, violations } from "./harness.ts";
 
 /** From a small phone to a large wall. */
@@ -49,6 +50,26 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
     await page.reload();
     await page.getByRole("alert").getByText("The download failed").waitFor();
     expect(await violations(page)).toEqual([]);
+    await close();
+  });
+});
+
+describe.each(VIEWS.map(({ id, element }) => [id, element] as const))("the view %s", (id, element) => {
+  it("has no serious or critical violation in either colours, and does not scroll sideways", async () => {
+    const { page, close } = await site.open({ colorScheme: "dark" }, `/?view=${id}`);
+    await untilReady(page);
+    await page.locator(element).waitFor();
+    await page.waitForTimeout(500);
+    expect(await violations(page)).toEqual([]);
+    await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+    await page.waitForTimeout(300);
+    expect(await violations(page)).toEqual([]);
+    for (const [width, height] of SCREENS) {
+      await page.setViewportSize({ width, height });
+      await page.waitForTimeout(200);
+      const scrollWidth = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(scrollWidth, `${width} x ${height}`).toBe(width);
+    }
     await close();
   });
 });

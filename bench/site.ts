@@ -84,7 +84,7 @@ function listen(server: Server): Promise<number> {
 
 /** What the page's machine is called for the browser's console, and what a visit notes. */
 interface Visit {
-  readonly doorbell: MicroVm;
+  readonly doorbell: MicroVm | undefined;
   readonly moments: BootMoment[];
 }
 
@@ -115,7 +115,8 @@ export async function visit(
       },
     });
     const look = (): void => {
-      const text = machine ? document.querySelector("doorbell-terminal")?.text : "";
+      // What is drawn before the guest runs is a picture of it.
+      const text = machine?.running ? document.querySelector("doorbell-terminal")?.text : "";
       if (/[#$]$/.test(text ?? "")) note("prompt");
       else setTimeout(look, 4);
     };
@@ -124,8 +125,9 @@ export async function visit(
   await page.goto(url, { waitUntil: "commit" });
   await page.waitForFunction(
     () => {
-      const { moments = [] } = globalThis as unknown as Visit;
-      return ["prompt", "ready"].every((wanted) => moments.some(({ what }) => what === wanted));
+      const { moments, doorbell } = globalThis as unknown as Visit;
+      // A restored machine has been ready before.
+      return doorbell?.phase === "ready" && moments.some(({ what }) => what === "prompt");
     },
     undefined,
     { timeout: 120_000, polling: 50 },

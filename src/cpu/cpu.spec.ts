@@ -346,6 +346,31 @@ describe("the local APIC's message port", () => {
     await eventually(() => cpu.memory.readU32(COUNT) === 1);
   });
 
+  it("interrupts a guest that spins after the access that asked for it, long before a slice's instructions are over", async () => {
+    const cpu = await createCpu();
+    const vector = 0x31;
+    cpu.mapMmio(DEVICE, {
+      read: () => 0,
+      write: () => void cpu.apic.send(0, 0xfee0_0000, vector),
+    });
+    const code = [
+      ...countInterrupts(cpu, vector),
+      0xfb, // sti
+      ...STORE_DEVICE(0, 1),
+      ...[0x31, 0xc0], // xor eax, eax
+      ...[0x40, 0xeb, 0xfd], // inc eax; jmp back to inc
+    ];
+    program(cpu, CODE, code);
+    // The handler keeps how often the loop has gone round, two instructions each, and halts for good.
+    program(cpu, HANDLER, [0xa3, ...le32(COUNT), ...HALT_FOR_GOOD]);
+    enter(cpu);
+    await runToHalt(cpu);
+    const turns = cpu.memory.view(COUNT, 4);
+    const instructions = 2 * new DataView(turns.buffer, turns.byteOffset).getUint32(0, true);
+    // v86 looks for interrupts after 100,003 instructions at the latest; translated code looks between two blocks.
+    expect(instructions).toBeLessThan(110_000);
+  });
+
   it("merges a message with the same one pending, and says so", async () => {
     const cpu = await createCpu();
     enter(cpu);

@@ -29,8 +29,9 @@ export interface VisitStart {
  */
 export async function findStart(identity: string, search: string): Promise<VisitStart> {
   if (!canKeep()) return { from: undefined, mayKeep: false };
-  const mayKeep = await takeLock();
   const query = new URLSearchParams(search);
+  // A frame in somebody's page begins anew each time, and leaves alone what the page itself keeps.
+  const mayKeep = !query.has("embed") && (await takeLock());
   if (query.get("boot") === "cold") return { from: undefined, mayKeep };
   const left = mayKeep ? await readKept("autosave") : undefined;
   if (left !== undefined && fits(left, query)) return { from: { place: "autosave", machine: left }, mayKeep };

@@ -148,10 +148,10 @@ export class MachineStore {
     const from = this.#source.kept?.visit.from;
     if (from === undefined) return this.boot();
     const { scrollback, snapshot } = from.machine;
-    const generation = ++this.#generation;
+    const generation = this.#generation;
     this.#update({ stage: "booting" });
     try {
-      await this.#bringBack(snapshot, from.place, scrollback, generation);
+      await this.#bringBack(snapshot, from.place, scrollback);
     } catch (error) {
       if (generation !== this.#generation) return;
       void this.snapshots.forget(from.place);
@@ -164,21 +164,19 @@ export class MachineStore {
   load(snapshot: Uint8Array): Promise<void> {
     return this.snapshots.loading(async () => {
       if (this.#state.comparison.stage !== "idle") return;
-      await this.#bringBack(snapshot, "file", undefined, ++this.#generation);
+      await this.#bringBack(snapshot, "file", undefined);
       this.announce("The machine of the file goes on.");
     });
   }
 
-  async #bringBack(
-    snapshot: Uint8Array,
-    origin: Origin,
-    scrollback: Uint8Array | undefined,
-    generation: number,
-  ): Promise<void> {
+  async #bringBack(snapshot: Uint8Array, origin: Origin, scrollback: Uint8Array | undefined): Promise<void> {
+    const generation = this.#generation;
     const began = performance.now();
     const wasm = await this.#downloads.first();
     const machine = await this.#source.restore(snapshot, { wasm });
     if (generation !== this.#generation) return void machine.destroy();
+    // From here on what the machine before this one still does is stale.
+    this.#generation++;
     await this.#dispose();
     this.#history = new MetricsHistory();
     if (origin === "file") this.#update({ exitCostNs: machine.metrics().exitCostNs });

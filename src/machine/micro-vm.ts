@@ -109,8 +109,9 @@ export class MicroVm {
   #startedAt = this.#created;
   /** Why it does not run any more. */
   #over: string | undefined;
-  /** It was restored, and the guest's wall clock still stands where it was saved. */
-  #late = false;
+  /** Of a restored machine: sets the guest's wall clock, which stands where it was saved, and is done when that is. */
+  #setClock: (() => void) | undefined;
+  #clockSet: Promise<void> | undefined;
 
   /**
    * Checks and loads everything; nothing runs until {@link start}.
@@ -184,7 +185,7 @@ export class MicroVm {
       vm.#phase = header.phase;
       vm.#created -= state.wallMs;
       vm.#startedAt = vm.#created;
-      vm.#late = true;
+      if (header.phase === "ready") vm.#holdCommands();
       return vm;
     } catch (cause) {
       await vm?.destroy();
@@ -362,7 +363,7 @@ export class MicroVm {
     if (this.#phase === "created") this.#startedAt = CLOCK.now();
     this.#reach("started");
     this.#cpu.run();
-    if (this.#late) this.#setGuestClock();
+    this.#setClock?.();
   }
 
   /** Stops the guest after its current slice of about a millisecond. Its clock goes on, as on a suspended computer. */
@@ -451,7 +452,12 @@ export class MicroVm {
    * the guest to be ready; rejects when the machine stops before the command has ended. Needs our guest image.
    */
   exec(command: string, options?: ExecOptions): Promise<number> {
-    return this.#agent.exec(command, options);
+    const run = (): Promise<number> => this.#agent.exec(command, options);
+    if (this.#clockSet === undefined) return run();
+    return this.#clockSet.then(() => {
+      if (this.#over !== undefined) throw new Error(this.#over);
+      return run();
+    });
   }
 
   /** The interrupt mode offered now. */
@@ -550,11 +556,21 @@ export class MicroVm {
     return this.#capture.toPcapng();
   }
 
-  /** Guest time goes on where it stood; the time of day does not, and only the guest can set its own clock. */
-  #setGuestClock(): void {
-    this.#late = false;
-    if (this.#phase !== "ready") return;
-    this.#agent.exec(`date -u -s @${Math.round(Date.now() / 1000)}`).catch(() => {});
+  /**
+   * Guest time goes on where it stood; the time of day does not, and only the guest can set its own clock. It does so
+   * first of all, and commands wait for it.
+   */
+  #holdCommands(): void {
+    this.#clockSet = new Promise((resolve) => {
+      this.#setClock = () => {
+        this.#setClock = undefined;
+        const done = (): void => {
+          this.#clockSet = undefined;
+          resolve();
+        };
+        this.#agent.exec(`date -u -s @${Math.round(Date.now() / 1000)}`).then(done, done);
+      };
+    });
   }
 
   #reach(phase: BootPhase): void {

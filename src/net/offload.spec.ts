@@ -113,10 +113,15 @@ describe("WireFrames", () => {
 function machine() {
   const router = new FakeRouter();
   const peer = new InPagePeer({ router, clock: new FakeClock() });
-  const received: { frame: Uint8Array; segmentSize: number; left: boolean }[] = [];
+  const received: { frame: Uint8Array; segmentSize: number; left: boolean; verified: boolean }[] = [];
   peer.receive = (frame, offload = NO_OFFLOAD, tail = NO_TAIL) => {
     const whole = Uint8Array.from([...frame, ...tail]);
-    received.push({ frame: whole, segmentSize: offload.segmentSize, left: offload.checksumStart !== 0 });
+    received.push({
+      frame: whole,
+      segmentSize: offload.segmentSize,
+      left: offload.checksumStart !== 0,
+      verified: offload.verified ?? false,
+    });
   };
   const captured: { frame: Uint8Array; direction: string }[] = [];
   peer.addTap((frame, direction) => captured.push({ frame: frame.slice(), direction }));
@@ -184,12 +189,39 @@ describe("InPagePeer with offloads", () => {
     }
   });
 
-  it("leaves the checksum of a datagram to a guest that takes it", () => {
-    const { peer, received, captured } = machine();
-    peer.setReceiveOffloads({ checksum: true, segmentation: false });
+  it("says that a short answer's checksum is right, having computed it", () => {
+    const { peer, received, connect } = machine();
+    peer.setReceiveOffloads({ checksum: true, segmentation: true });
     peer.send(ipv4(17, udp(7, [1, 2, 3])));
-    expect(received[0]?.left).toBe(true);
-    expect(readUdp(captured.at(-1)?.frame ?? new Uint8Array(0)).data).toEqual([1, 2, 3]);
+    expect(received[0]).toMatchObject({ verified: true, left: false });
+    expect(readUdp(received[0]?.frame ?? new Uint8Array(0)).data).toEqual([1, 2, 3]);
+    const acknowledgement = connect(7);
+    peer.send(tcpFrame(7, { sequence: 0xfffffff0, acknowledgement, flags: "PA", data: [4, 5] }));
+    expect(received.at(-1)).toMatchObject({ verified: true, left: false });
+    expect(readTcp(received.at(-1)?.frame ?? new Uint8Array(0)).data).toEqual([4, 5]);
+  });
+
+  it("hands bulk over where it lies: all parts are of the connection's own buffer, none is a copy", () => {
+    const { peer, connect } = machine();
+    peer.setReceiveOffloads({ checksum: true, segmentation: true });
+    const acknowledgement = connect(19);
+    const heads = new Set<ArrayBufferLike>();
+    const tails: Uint8Array[] = [];
+    peer.receive = (frame, _offload, tail = NO_TAIL) => {
+      heads.add(frame.buffer);
+      if (tail.length > 0) tails.push(tail);
+    };
+    const request = [..."200000\n"].map((letter) => letter.charCodeAt(0));
+    peer.send(
+      tcpFrame(19, { sequence: 0xfffffff0, acknowledgement, window: 30_000, flags: "PA", data: request }),
+    );
+    expect([heads.size, new Set(tails.map(({ buffer }) => buffer)).size]).toEqual([1, 1]);
+    expect(tails.length).toBeGreaterThan(2);
+    // One behind the other in that buffer.
+    tails.slice(1).forEach((tail, i) => {
+      const before = tails[i] ?? NO_TAIL;
+      expect(tail.byteOffset).toBe(before.byteOffset + before.length);
+    });
   });
 
   it("gives the router what a wire would bring", () => {

@@ -22,6 +22,8 @@ export interface FrameOffload {
   checksumOffset: number;
   /** Data bytes of each TCP segment that it is to be cut into; 0 for a frame that is one already. */
   segmentSize: number;
+  /** To the guest: its checksums were computed, or checked, just now; the guest need not do it again. */
+  verified?: boolean;
 }
 
 /** What the guest lets us leave undone. Segments imply checksums. */
@@ -33,6 +35,9 @@ export interface ReceiveOffloads {
 
 /** A frame as a wire carries it. */
 export const NO_OFFLOAD: Readonly<FrameOffload> = { checksumStart: 0, checksumOffset: 0, segmentSize: 0 };
+
+/** The same, with checksums that were computed just now. */
+export const VERIFIED: Readonly<FrameOffload> = { ...NO_OFFLOAD, verified: true };
 
 /** The end of a frame that has no second part. */
 export const NO_TAIL: Uint8Array = new Uint8Array(0);

@@ -235,14 +235,8 @@ export interface UdpEnds extends Ipv4Ends {
 /**
  * Writes the headers of a frame whose UDP data already lie at [{@link UDP_DATA}, UDP_DATA + dataLength) and
  * returns the length of the frame. `frame` must be that long.
- * @param computeChecksum false when that is left to the receiver: the field then holds the pseudo header's sum.
  */
-export function encodeUdp(
-  frame: Uint8Array,
-  ends: UdpEnds,
-  dataLength: number,
-  computeChecksum = true,
-): number {
+export function encodeUdp(frame: Uint8Array, ends: UdpEnds, dataLength: number): number {
   const udpLength = UDP_HEADER + dataLength;
   encodeIpv4(frame, ends, PROTOCOL_UDP, udpLength);
   const udp = IPV4_PAYLOAD;
@@ -251,10 +245,6 @@ export function encodeUdp(
   put16(frame, udp + 4, udpLength);
   put16(frame, udp + 6, 0);
   const pseudo = pseudoHeaderSum(ends.source, ends.destination, PROTOCOL_UDP, udpLength);
-  if (!computeChecksum) {
-    put16(frame, udp + 6, foldSum(pseudo));
-    return UDP_DATA + dataLength;
-  }
   const checksum = ~internetSum(frame, udp, udp + udpLength, pseudo) & 0xffff;
   // A computed 0 is sent as 0xffff, because 0 says "no checksum" (RFC 768).
   put16(frame, udp + 6, checksum === 0 ? 0xffff : checksum);

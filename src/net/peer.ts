@@ -9,6 +9,7 @@ import {
   type ReceiveOffloads,
   TCP_CHECKSUM,
   UDP_CHECKSUM,
+  VERIFIED,
   WireFrames,
 } from "./offload.ts";
 import {
@@ -22,7 +23,6 @@ import {
   emptyIpv4,
   emptyUdp,
   encodeUdp,
-  IPV4_PAYLOAD,
   type Ipv4Packet,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
@@ -149,12 +149,6 @@ export class InPagePeer {
   readonly #reply = new Uint8Array(ETHERNET_HEADER + NETWORK.mtu);
   readonly #replyData = this.#reply.subarray(UDP_DATA);
   readonly #replyEnds: UdpEnds;
-  readonly #replyOffload: FrameOffload = {
-    checksumStart: IPV4_PAYLOAD,
-    checksumOffset: UDP_CHECKSUM,
-    segmentSize: 0,
-  };
-  #offloads: ReceiveOffloads = { checksum: false, segmentation: false };
 
   constructor(options: InPagePeerOptions = {}) {
     this.#router = options.router;
@@ -179,7 +173,7 @@ export class InPagePeer {
       services: streamServices,
       clock: options.clock ?? SYSTEM_CLOCK,
       counters: this.counters,
-      transmit: (frame, offload) => this.#toGuest(frame, offload),
+      transmit: (frame, offload, tail) => this.#toGuest(frame, offload, tail),
       mac: this.#mac,
     });
     this.#web = options.web ?? false;
@@ -233,7 +227,6 @@ export class InPagePeer {
 
   /** What the guest's driver lets us leave undone, from now on. */
   setReceiveOffloads(offloads: ReceiveOffloads): void {
-    this.#offloads = offloads;
     this.#tcp.setReceiveOffloads(offloads);
   }
 
@@ -336,9 +329,7 @@ export class InPagePeer {
     ends.destination = packet.source;
     ends.sourcePort = datagram.destinationPort;
     ends.destinationPort = datagram.sourcePort;
-    const { checksum } = this.#offloads;
-    const replyLength = encodeUdp(this.#reply, ends, length, !checksum);
-    this.#toGuest(this.#reply.subarray(0, replyLength), checksum ? this.#replyOffload : NO_OFFLOAD);
+    this.#toGuest(this.#reply.subarray(0, encodeUdp(this.#reply, ends, length)), VERIFIED);
   }
 
   #toGuest(frame: Uint8Array, offload: Readonly<FrameOffload>, tail = NO_TAIL): void {

@@ -1,6 +1,6 @@
 import { list } from "../../state/codec.ts";
 import type { Clock } from "../clock.ts";
-import { type FrameOffload, NO_OFFLOAD, type ReceiveOffloads, TCP_CHECKSUM } from "../offload.ts";
+import { type FrameOffload, NO_TAIL, type ReceiveOffloads, TCP_CHECKSUM, VERIFIED } from "../offload.ts";
 import { IPV4_HEADER, IPV4_PAYLOAD, type Ipv4Packet, TCP_HEADER } from "../packets.ts";
 import type { StreamService } from "../service.ts";
 import { CONNECTION_STATE, Connection, type ConnectionHost, type ConnectionState } from "./connection.ts";
@@ -34,8 +34,8 @@ export interface TcpListenerOptions {
   readonly services: Iterable<StreamService>;
   readonly clock: Clock;
   readonly counters: ConnectionCounters;
-  /** Takes a frame for the guest; both are valid during the call only. Must not throw. */
-  readonly transmit: (frame: Uint8Array, offload: Readonly<FrameOffload>) => void;
+  /** Takes a frame for the guest, in one part or in two; all is valid during the call only. Must not throw. */
+  readonly transmit: (frame: Uint8Array, offload: Readonly<FrameOffload>, tail: Uint8Array) => void;
   /** Our MAC address. */
   readonly mac: Uint8Array;
   /** An unpredictable number from 0 to 2^32 - 1, for initial sequence numbers. Default: the platform's generator. */
@@ -67,8 +67,8 @@ export class TcpListener implements ConnectionHost {
 
   readonly #segment = emptyTcp();
   readonly #frame = new Uint8Array(TCP_DATA + LARGEST_SEGMENT);
-  /** What the guest lets us leave undone. */
-  #offloads: ReceiveOffloads = { checksum: false, segmentation: false };
+  /** Whether the guest takes segments that are still to be cut. */
+  #segmentation = false;
   readonly #offload: FrameOffload = {
     checksumStart: IPV4_PAYLOAD,
     checksumOffset: TCP_CHECKSUM,
@@ -172,7 +172,7 @@ export class TcpListener implements ConnectionHost {
 
   /** What the guest's driver lets us leave undone from now on. */
   setReceiveOffloads(offloads: ReceiveOffloads): void {
-    this.#offloads = offloads;
+    this.#segmentation = offloads.segmentation;
   }
 
   /** Forgets every connection, without a word to the guest. */
@@ -186,17 +186,25 @@ export class TcpListener implements ConnectionHost {
   // ---- For connections ----
 
   get largestSegment(): number {
-    return this.#offloads.segmentation ? LARGEST_SEGMENT : 0;
+    return this.#segmentation ? LARGEST_SEGMENT : 0;
   }
 
   transmit(header: TcpHeader, data: SendBuffer, offset: number, length: number, segmentSize: number): void {
     const frame = this.#frame;
-    const { checksum } = this.#offloads;
-    data.copy(offset, length, frame, TCP_DATA);
-    const frameLength = encodeTcp(frame, header, length, !checksum);
-    this.#offload.segmentSize = length > segmentSize ? segmentSize : 0;
     this.counters.segments.sent++;
-    this.#transmit(frame.subarray(0, frameLength), checksum ? this.#offload : NO_OFFLOAD);
+    // What is to be cut leaves its checksums to the guest and its data where they lie: they are copied once, into the guest's
+    // memory. A short segment's data are copied twice, which costs less than a second part does, and its checksum less
+    // than the guest's work with one that is left to it.
+    const cut = length > segmentSize;
+    const tail = cut ? data.view(offset, length) : undefined;
+    if (tail === undefined) data.copy(offset, length, frame, TCP_DATA);
+    const frameLength = encodeTcp(frame, header, length, !cut);
+    this.#offload.segmentSize = segmentSize;
+    this.#transmit(
+      frame.subarray(0, tail === undefined ? frameLength : TCP_DATA),
+      cut ? this.#offload : VERIFIED,
+      tail ?? NO_TAIL,
+    );
   }
 
   acknowledgeLater(connection: Connection): void {

@@ -26,6 +26,8 @@ describe("SendBuffer", () => {
           const part = new Uint8Array(count + 3);
           buffer.copy(start, count, part, 3);
           expect([...part]).toEqual([0, 0, 0, ...expected.slice(start, start + count)]);
+          const view = count > 0 ? buffer.view(start, count) : undefined;
+          if (view) expect([...view]).toEqual(expected.slice(start, start + count));
           const dropped = Math.min(drop, expected.length);
           buffer.drop(dropped);
           expected = expected.slice(dropped);

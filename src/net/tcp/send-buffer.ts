@@ -52,6 +52,12 @@ export class SendBuffer {
     }
   }
 
+  /** The same bytes where they lie, valid until the buffer is changed; undefined when they do not lie in one piece. */
+  view(offset: number, length: number): Uint8Array | undefined {
+    const from = (this.#start + offset) & (this.#bytes.length - 1);
+    return from + length <= this.#bytes.length ? this.#bytes.subarray(from, from + length) : undefined;
+  }
+
   /** Drops the oldest `count` bytes, which must be held. */
   drop(count: number): void {
     this.#length -= count;

@@ -1,4 +1,4 @@
-import { NO_TAIL, WireFrames } from "../offload.ts";
+import { WireFrames } from "../offload.ts";
 import { decodeIpv4, emptyIpv4 } from "../packets.ts";
 import type { Stream, StreamHandler, StreamService } from "../service.ts";
 import { emptyConnectionCounters } from "../tcp/counters.ts";
@@ -76,7 +76,7 @@ export function tcpStack({ initial, services = [], port = 7 }: TcpStackOptions =
     clock,
     counters,
     mac: Uint8Array.of(0x52, 0x55, 0x0a, 0, 2, 2),
-    transmit: (frame, offload) => wire.forEach(frame, offload, NO_TAIL, cable.transmit),
+    transmit: (frame, offload, tail) => wire.forEach(frame, offload, tail, cable.transmit),
     ...(initial !== undefined && { random: () => initial }),
   });
 

@@ -45,6 +45,7 @@ export const PAIRS_MOST = 8;
 /** struct virtio_net_hdr with VIRTIO_F_VERSION_1, num_buffers included, virtio 1.2 section 5.1.6. */
 export const VIRTIO_NET_HDR_SIZE = 12;
 export const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
+export const VIRTIO_NET_HDR_F_DATA_VALID = 2;
 export const VIRTIO_NET_HDR_GSO_NONE = 0;
 export const VIRTIO_NET_HDR_GSO_TCPV4 = 1;
 

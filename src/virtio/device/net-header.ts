@@ -1,6 +1,7 @@
 /** struct virtio_net_hdr, both ways (virtio 1.2 section 5.1.6), and what it says of a frame. Little-endian. */
 import {
   linkHeaderLength,
+  VIRTIO_NET_HDR_F_DATA_VALID,
   VIRTIO_NET_HDR_F_NEEDS_CSUM,
   VIRTIO_NET_HDR_GSO_NONE,
   VIRTIO_NET_HDR_GSO_TCPV4,
@@ -126,7 +127,8 @@ export function writeReceiveHeader(
   offload: Readonly<FrameOffload>,
 ): void {
   const { checksumStart, segmentSize } = offload;
-  header[HDR_FLAGS] = checksumStart === 0 ? 0 : VIRTIO_NET_HDR_F_NEEDS_CSUM;
+  const valid = offload.verified === true ? VIRTIO_NET_HDR_F_DATA_VALID : 0;
+  header[HDR_FLAGS] = checksumStart === 0 ? valid : VIRTIO_NET_HDR_F_NEEDS_CSUM;
   header[HDR_GSO_TYPE] = segmentSize === 0 ? VIRTIO_NET_HDR_GSO_NONE : VIRTIO_NET_HDR_GSO_TCPV4;
   put16(
     header,
@@ -142,6 +144,11 @@ export function writeReceiveHeader(
 /** num_buffers is 1 without VIRTIO_NET_F_MRG_RXBUF too (5.1.6.4.1). */
 export function putBuffers(header: Uint8Array, buffers: number): void {
   put16(header, HDR_NUM_BUFFERS, buffers);
+}
+
+/** Takes back that checksums are known to be right: a driver without VIRTIO_NET_F_GUEST_CSUM gets no flags (5.1.6.4.1). */
+export function clearVerified(header: Uint8Array): void {
+  header[HDR_FLAGS] = (header[HDR_FLAGS] as number) & ~VIRTIO_NET_HDR_F_DATA_VALID;
 }
 
 /** Whether a kept header leaves a checksum, or segments, to the driver. */

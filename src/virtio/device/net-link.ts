@@ -6,6 +6,8 @@ export interface FrameOffload {
   checksumOffset: number;
   /** Data bytes of each TCP segment that it is to be cut into; 0 for a frame that is one already. */
   segmentSize: number;
+  /** To the guest: its checksums were computed, or checked, just now; the guest need not do it again. */
+  verified?: boolean;
 }
 
 /** A frame as a wire carries it. */

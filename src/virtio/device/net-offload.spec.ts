@@ -258,6 +258,23 @@ describe("NetDevice, offloads to the driver", () => {
     }
   });
 
+  it("NET-RX-16, NET-RX-06: DATA_VALID for a frame that was verified, and no flags for a driver without GUEST_CSUM", () => {
+    const verified = { checksumStart: 0, checksumOffset: 0, segmentSize: 0, verified: true };
+    const flags = (machine: NetMachine): number[] => {
+      for (let i = 0; i < 2; i++) machine.addReceive(1526);
+      machine.publishReceive();
+      machine.link.deliver(tcpFrame(10), verified);
+      return machine.takeReceived().map(({ bytes }) => bytes[0] ?? -1);
+    };
+    expect(flags(started(...OFFLOADS))).toEqual([2]);
+    expect(flags(started(VIRTIO_NET_F_MRG_RXBUF))).toEqual([0]);
+    // One that waited for a driver with it, and got one without.
+    const waited = started(...OFFLOADS);
+    waited.link.deliver(tcpFrame(10), verified);
+    waited.driver.initialise({ features: plain(), sizes: [128, 64, 16] });
+    expect(flags(waited)).toEqual([0, 0]);
+  });
+
   it("NET-06: nothing longer than the MTU comes in one segment", () => {
     const { link, device } = started(...OFFLOADS);
     link.deliver(tcpFrame(1461), CHECKSUM);

@@ -4,7 +4,7 @@ import { type FrameBudget, FrameQueue } from "./frame-queue.ts";
 import { Coalescer, type Coalescing, NO_COALESCING } from "./net-coalesce.ts";
 import type { NetCounts } from "./net-counts.ts";
 import { receiveQueue, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_HDR_SIZE } from "./net-defs.ts";
-import { leavesChecksum, leavesSegmentation, writeReceiveHeader } from "./net-header.ts";
+import { clearVerified, leavesChecksum, leavesSegmentation, writeReceiveHeader } from "./net-header.ts";
 import { type FrameOffload, NO_TAIL, type ReceiveOffloads } from "./net-link.ts";
 import { ReceiveQueue } from "./net-receive-queue.ts";
 
@@ -163,6 +163,7 @@ export class NetReceiver {
     }
     const { waiting } = this.#pairs[pair] as Pair; // the caller's numbers are those of pairs
     writeReceiveHeader(this.#header, frame, offload);
+    if (!this.#offloads.checksum) clearVerified(this.#header);
     if (this.#context !== undefined && waiting.length === 0) {
       this.#incoming = frame;
       this.#incomingTail = tail;
@@ -204,6 +205,7 @@ export class NetReceiver {
       if (kept === undefined) break;
       // It may have come for a driver before this one.
       const refusal = this.#refusal(leavesChecksum(kept), leavesSegmentation(kept));
+      if (!this.#offloads.checksum) clearVerified(kept);
       if (refusal !== undefined) this.#counts.drop(refusal);
       else if (!queue.put(kept.subarray(0, VIRTIO_NET_HDR_SIZE), kept.subarray(VIRTIO_NET_HDR_SIZE), NO_TAIL))
         break;

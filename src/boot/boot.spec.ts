@@ -190,6 +190,21 @@ describe("loading Linux", () => {
     expect(memory.readU32(bootParams + 0x22c)).toBe(0x7fffffff);
   });
 
+  it("puts ACPI tables where kernels look for them, and names the place in boot_params, when they are wanted", () => {
+    const memory = new MockMemory(16 * MIB);
+    expect(memory.readU32(load(memory).bootParams + 0x070)).toBe(0);
+    const acpi = {
+      lines: [],
+      windows: [],
+      serial: { port: 0x3f8, ports: 8, line: 4 },
+      reset: { port: 0x64, value: 0xfe },
+    };
+    const { bootParams } = load(memory, { acpi });
+    expect(memory.readU32(bootParams + 0x070)).toBe(BOOT_LAYOUT.acpi.address);
+    expect(new TextDecoder().decode(memory.bytes(BOOT_LAYOUT.acpi.address, 8))).toBe("RSD PTR ");
+    expect(memory.guardsIntact()).toBe(true);
+  });
+
   it.each<[string, Partial<Parameters<typeof loadLinux>[1]>, BootErrorCode]>([
     ["a kernel larger than memory", { kernel: parseKernel("k", elf({ memoryBytes: 32 * MIB })) }, "too-big"],
     ["a kernel that lies above memory", { kernel: parseKernel("k", elf({ address: 64 * MIB })) }, "too-big"],

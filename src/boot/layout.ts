@@ -8,6 +8,8 @@ export const BOOT_LAYOUT = {
   commandLine: { address: 0x3000, bytes: 0x1000 },
   /** Intel MP floating pointer and table: the last KiB of base memory, where a BIOS's EBDA would be. */
   mpTable: { address: 0x9fc00, bytes: 0x400 },
+  /** ACPI tables, where a BIOS would have them, the RSDP first: kernels look for it from 0xE0000 on. */
+  acpi: { address: 0xe0000, bytes: 0x1000 },
   /** Not RAM for the guest's use: from the MP table to the first MiB. */
   reserved: { address: 0x9fc00, bytes: 0x60400 },
   /** From here on kernel, initramfs and free memory. */

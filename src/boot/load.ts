@@ -3,6 +3,7 @@
  * Protocol"). No BIOS runs; the kernel is entered in flat 32-bit protected mode with ESI at boot_params.
  */
 import type { GuestMemory } from "../virtio/types.ts";
+import { type AcpiMachine, buildAcpi } from "./acpi.ts";
 import { BootError } from "./errors.ts";
 import { type Kernel, SETUP_HEADER } from "./kernel.ts";
 import { BOOT_LAYOUT, CODE_SELECTOR, DATA_SELECTOR } from "./layout.ts";
@@ -17,6 +18,8 @@ export interface LinuxImage {
   readonly initrd: Uint8Array;
   readonly commandLine: string;
   readonly lines: readonly MpLine[];
+  /** What ACPI tables describe, where there are to be some. */
+  readonly acpi?: AcpiMachine;
 }
 
 /** How to enter what was loaded. */
@@ -29,6 +32,7 @@ export interface LinuxEntry {
 }
 
 /** Offsets in struct boot_params (Documentation/x86/zero-page.rst). */
+const PARAMS_ACPI_RSDP_ADDR = 0x070;
 const PARAMS_ALT_MEM_K = 0x1e0;
 const PARAMS_E820_ENTRIES = 0x1e8;
 const PARAMS_TYPE_OF_LOADER = 0x210;
@@ -48,7 +52,7 @@ const E820_RESERVED = 2;
 const PAGE = 0x1000;
 
 /**
- * Puts kernel, initramfs, boot_params, command line, GDT and MP table into guest memory.
+ * Puts kernel, initramfs, boot_params, command line, GDT, MP table and ACPI tables into guest memory.
  * @throws BootError when they do not fit.
  */
 export function loadLinux(memory: GuestMemory, image: LinuxImage): LinuxEntry {
@@ -77,6 +81,10 @@ export function loadLinux(memory: GuestMemory, image: LinuxImage): LinuxEntry {
   put(memory, BOOT_LAYOUT.mpTable.address, buildMpTable(BOOT_LAYOUT.mpTable.address, image.lines));
   put(memory, BOOT_LAYOUT.gdt.address, flatGdt());
   writeBootParams(memory, kernel, initrd, image.initrd.length);
+  if (image.acpi) {
+    put(memory, BOOT_LAYOUT.acpi.address, buildAcpi(BOOT_LAYOUT.acpi.address, image.acpi));
+    memory.writeU32(BOOT_LAYOUT.bootParams.address + PARAMS_ACPI_RSDP_ADDR, BOOT_LAYOUT.acpi.address);
+  }
   return {
     entry: kernel.entry,
     bootParams: BOOT_LAYOUT.bootParams.address,

@@ -2,6 +2,7 @@
  * The Intel MultiProcessor table (specification 1.4): how a kernel without ACPI learns of the local APIC, the IOAPIC
  * and which interrupt line is wired to which pin, and how.
  */
+import { ascii, checksum, le16, le32 } from "./bytes.ts";
 
 /** One interrupt line and how it behaves. */
 export interface MpLine {
@@ -12,11 +13,12 @@ export interface MpLine {
   readonly device?: number;
 }
 
-const LOCAL_APIC_ADDRESS = 0xfee00000;
-const IOAPIC_ADDRESS = 0xfec00000;
+/** The interrupt controllers, where a PC has them. */
+export const LOCAL_APIC_ADDRESS = 0xfee00000;
+export const IOAPIC_ADDRESS = 0xfec00000;
 const LOCAL_APIC_VERSION = 0x14;
 const IOAPIC_VERSION = 0x11;
-const IOAPIC_ID = 1;
+export const IOAPIC_ID = 1;
 
 const ENTRY_PROCESSOR = 0;
 const ENTRY_BUS = 1;
@@ -96,22 +98,4 @@ export function buildMpTable(address: number, lines: readonly MpLine[]): Uint8Ar
   ];
   pointer[10] = checksum(pointer);
   return Uint8Array.from([...pointer, ...table]);
-}
-
-/** What makes all bytes add up to 0 modulo 256. */
-function checksum(bytes: readonly number[]): number {
-  return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
-}
-
-function le16(value: number): number[] {
-  return [value & 0xff, (value >>> 8) & 0xff];
-}
-
-function le32(value: number): number[] {
-  return [...le16(value), ...le16(value >>> 16)];
-}
-
-/** Text padded with blanks, as the MP table has it. */
-function ascii(text: string, length: number): number[] {
-  return Array.from(text.padEnd(length), (character) => character.charCodeAt(0));
 }

@@ -4,6 +4,7 @@ import { parseFlags, UsageError } from "./flags.ts";
 describe("the runner's flags", () => {
   it("have the documented defaults", () => {
     expect(parseFlags(["--exec", "true"])).toEqual({
+      acpi: false,
       transport: "mmio",
       interrupts: "msi",
       doorbell: "per-queue",
@@ -62,6 +63,8 @@ describe("the runner's flags", () => {
     ["a shared doorbell on PCI", ["--transport", "pci", "--doorbell", "shared"], "cannot be had"],
     ["a spare device on PCI", ["--transport", "pci", "--spare"], "cannot be had"],
     ["a live switch on PCI", ["--transport", "pci", "--switch-every", "1"], "does not recover"],
+    ["ACPI without a kernel that reads it", ["--acpi"], "--acpi wants a --kernel"],
+    ["ACPI on PCI", ["--acpi", "--kernel", "k", "--transport", "pci"], "--acpi cannot be had"],
     ["memory that is no number", ["--memory", "lots"], "it wants a number"],
     ["an exit cost beyond all reason", ["--exit-cost", "2e6"], "at most 1000000 nanoseconds"],
     ["a negative time", ["--timeout=-1"], "it wants a number that is not negative"],

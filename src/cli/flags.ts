@@ -17,6 +17,8 @@ export interface Flags {
   readonly queuePairs: number;
   /** MiB; its range is the machine's to check. */
   readonly memory: number;
+  /** Devices are described by ACPI tables. */
+  readonly acpi: boolean;
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly append: string;
@@ -53,6 +55,8 @@ terminal, which Ctrl-] leaves.
   --event-idx on|off           whether devices offer RING_EVENT_IDX (default on)
   --queue-pairs N              pairs of queues that the network card offers, 1 to 8 (default 1)
   --memory MIB                 guest memory, 16 to 1024 (default 64)
+  --acpi                       devices are found by ACPI tables, not by the command line: for
+                               other kernels than ours
   --kernel FILE                ELF vmlinux or bzImage for i386, gzip'd or not
   --initrd FILE                initial RAM file system (default: ours, with our kernel)
   --append STR                 added to the kernel command line
@@ -87,6 +91,7 @@ const OPTIONS = {
   "event-idx": { type: "string" },
   "queue-pairs": { type: "string" },
   memory: { type: "string" },
+  acpi: { type: "boolean" },
   kernel: { type: "string" },
   initrd: { type: "string" },
   append: { type: "string" },
@@ -151,6 +156,14 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
       "--switch-every cannot be had with --transport pci: the virtio-pci driver does not recover from a switch.",
     );
   }
+  if (values.acpi && values.kernel === undefined) {
+    throw new UsageError(
+      "--acpi wants a --kernel: ours has no ACPI, and takes its devices from the command line.",
+    );
+  }
+  if (values.acpi && transport === "pci") {
+    throw new UsageError("--acpi cannot be had with --transport pci: the tables describe devices on MMIO.");
+  }
   return {
     transport,
     interrupts: oneOf("interrupts", values.interrupts === "legacy" ? "wired" : (values.interrupts ?? "msi"), [
@@ -161,6 +174,7 @@ export function parseFlags(args: readonly string[]): Flags | "help" {
     eventIndex: oneOf("event-idx", values["event-idx"] ?? "on", ["on", "off"]) === "on",
     queuePairs: number("queue-pairs", values["queue-pairs"] ?? "1"),
     memory: number("memory", values.memory ?? "64"),
+    acpi: values.acpi ?? false,
     kernel: values.kernel,
     initrd: values.initrd,
     append: values.append ?? "",

@@ -66,6 +66,7 @@ async function createMachine(flags: Flags): Promise<MicroVm> {
     wasm,
     kernel,
     initrd,
+    acpi: flags.acpi,
     append: flags.append,
     memoryMiB: flags.memory,
     transport: flags.transport,

@@ -12,8 +12,6 @@ const COMMON = [
   // Only what is critical goes to the consoles, all of it to dmesg. (One level more, and every boot would begin with
   // the kernel's complaint that pci=off leaves it no PCI bus.)
   "loglevel=3",
-  // There is nothing behind the ACPI ports that v86 has: do not probe.
-  "acpi=off",
   // A panic ends the run at once instead of spinning: the machine sees the reset.
   "panic=-1",
   // The keyboard controller's reset line is the one reset that v86 has.
@@ -26,12 +24,23 @@ const COMMON = [
   "virtio_net.napi_tx=0",
 ] as const;
 
-/** How the kernel finds its devices: on mmio it is told, on PCI it looks, the one way there is and without trying it. */
-function discovery(transport: TransportKind, networkCard: NetworkCard): string[] {
+/**
+ * A hardware-reduced machine has no timer that the TSC's frequency could be measured by, and CPUID does not tell it:
+ * v86's TSC counts nanoseconds.
+ */
+const WITH_ACPI = ["pci=off", "tsc_early_khz=1000000"] as const;
+
+/**
+ * How the kernel finds its devices: by ACPI tables, or else on mmio it is told, and on PCI it looks, the one way there is
+ * and without trying it. Without tables there is nothing behind the ACPI ports that v86 has: no probing there.
+ */
+function discovery(transport: TransportKind, networkCard: NetworkCard, acpi: boolean): readonly string[] {
+  if (acpi) return WITH_ACPI;
   const names = (Object.keys(WINDOWS) as DeviceName[]).filter(
     (name) => networkCard === "doorbell" || name !== "net0",
   );
   return [
+    "acpi=off",
     transport === "pci" || networkCard === "v86" ? "pci=conf1" : "pci=off",
     ...(transport === "mmio" ? deviceArguments(names) : []),
   ];
@@ -50,7 +59,8 @@ export function commandLine(
   append = "",
   transport: TransportKind = "mmio",
   networkCard: NetworkCard = "doorbell",
+  acpi = false,
 ): string {
   const appended = append.split(/\s+/).filter((word) => word !== "");
-  return [...COMMON, ...discovery(transport, networkCard), ...appended].join(" ");
+  return [...COMMON, ...discovery(transport, networkCard, acpi), ...appended].join(" ");
 }

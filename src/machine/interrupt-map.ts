@@ -7,12 +7,15 @@ import type { NetworkCard } from "./types.ts";
 /** Lines that our devices use: free on a PC, level-triggered and active high by the MP table. */
 export const DEVICE_LINES = { rng0: 5, spare0: 9, net0: 10, console0: 11 } as const;
 
+/** The first serial port, as every PC has it: eight I/O ports and a line. */
+export const SERIAL = { port: 0x3f8, ports: 8, line: 4 } as const;
+
 /** What is wired to which pin of the IOAPIC. Line 2 is the PIC's cascade and has no pin. */
 export const INTERRUPT_MAP: readonly (MpLine & { readonly use: string })[] = [
   { line: 0, trigger: "isa-edge", use: "timer (PIT)" },
   { line: 1, trigger: "isa-edge", use: "keyboard controller" },
   { line: 3, trigger: "isa-edge", use: "second serial port" },
-  { line: 4, trigger: "isa-edge", use: "first serial port" },
+  { line: SERIAL.line, trigger: "isa-edge", use: "first serial port" },
   { line: DEVICE_LINES.rng0, trigger: "level-high", use: "rng0" },
   { line: 6, trigger: "isa-edge", use: "floppy controller" },
   { line: 7, trigger: "isa-edge", use: "parallel port" },

@@ -1,9 +1,20 @@
 import { describe, expect, it } from "vitest";
+import { buildAcpi } from "../boot/acpi.ts";
+import { BOOT_LAYOUT } from "../boot/layout.ts";
 import { MMIO_BLOCK_SIZE } from "../cpu/cpu.ts";
 import { PCI_BAR_SIZE } from "../virtio/transport/pci-defs.ts";
+import { ACPI_MACHINE } from "./acpi.ts";
 import { commandLine, deviceArguments } from "./command-line.ts";
 import { DEVICE_LINES, INTERRUPT_MAP, interruptMap, PCI_DEVICES } from "./interrupt-map.ts";
-import { BAR_SIZE, BARS, MEMORY_MAP, SPARE_WINDOW, WINDOW_SIZE, WINDOWS } from "./memory-map.ts";
+import {
+  BAR_SIZE,
+  BARS,
+  type DeviceName,
+  MEMORY_MAP,
+  SPARE_WINDOW,
+  WINDOW_SIZE,
+  WINDOWS,
+} from "./memory-map.ts";
 
 describe("the memory map", () => {
   it("gives each device a window of its own inside the one block of the bus", () => {
@@ -69,6 +80,22 @@ describe("the interrupt map", () => {
   });
 });
 
+describe("the ACPI tables", () => {
+  it("describe every window with its line, and fit the room that the boot loader has for them", () => {
+    expect(ACPI_MACHINE.windows).toEqual(
+      (Object.keys(WINDOWS) as DeviceName[]).map((name) => ({
+        base: WINDOWS[name],
+        size: WINDOW_SIZE,
+        line: DEVICE_LINES[name],
+      })),
+    );
+    const { address, bytes } = BOOT_LAYOUT.acpi;
+    expect(buildAcpi(address, ACPI_MACHINE).length).toBeLessThanOrEqual(bytes);
+    expect(address).toBeGreaterThanOrEqual(BOOT_LAYOUT.reserved.address);
+    expect(address + bytes).toBeLessThanOrEqual(BOOT_LAYOUT.reserved.address + BOOT_LAYOUT.reserved.bytes);
+  });
+});
+
 describe("the kernel command line", () => {
   it("lists the devices from the machine's own maps", () => {
     expect(deviceArguments()).toEqual([
@@ -83,6 +110,13 @@ describe("the kernel command line", () => {
     expect(commandLine("", "mmio")).toContain("virtio_mmio.device");
     expect(commandLine("", "pci")).toContain(" pci=conf1");
     expect(commandLine("", "pci")).not.toMatch(/virtio_mmio|pci=off/);
+  });
+
+  it("says nothing of devices that the kernel finds by ACPI, and how fast the clock is that nothing can measure", () => {
+    const line = commandLine("", "mmio", "doorbell", true);
+    expect(line).not.toMatch(/virtio_mmio|acpi=off/);
+    expect(line).toContain(" pci=off tsc_early_khz=1000000");
+    expect(commandLine()).toContain(" acpi=off ");
   });
 
   it("ends with what is appended, so that it wins", () => {

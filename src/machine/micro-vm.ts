@@ -27,6 +27,7 @@ import { RngDevice } from "../virtio/device/rng.ts";
 import type { MmioTransport } from "../virtio/transport/mmio.ts";
 import type { PciTransport } from "../virtio/transport/pci.ts";
 import type { Clock } from "../virtio/types.ts";
+import { ACPI_MACHINE } from "./acpi.ts";
 import { AGENT_PORT_NAME, Agent } from "./agent.ts";
 import { attachMmio, attachPci, attachV86Card } from "./attach.ts";
 import { commandLine } from "./command-line.ts";
@@ -138,6 +139,11 @@ export class MicroVm {
     if (!Number.isInteger(pairs) || pairs < 1 || pairs > PAIRS_MOST) {
       throw new Error(
         `The network card cannot have ${pairs} pairs of queues: give a whole number from 1 to ${PAIRS_MOST}.`,
+      );
+    }
+    if (options.acpi && (options.transport === "pci" || options.networkCard === "v86")) {
+      throw new Error(
+        "The ACPI tables describe devices on MMIO: leave transport and network card as they are by default.",
       );
     }
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
@@ -295,8 +301,9 @@ export class MicroVm {
         kernelName: options.kernel.name,
         kernel,
         initrd,
-        commandLine: commandLine(options.append, this.transport, options.networkCard),
+        commandLine: commandLine(options.append, this.transport, options.networkCard, options.acpi),
         lines: interruptMap(this.transport, options.networkCard),
+        ...(options.acpi ? { acpi: ACPI_MACHINE } : {}),
       }),
     );
   }

@@ -53,6 +53,12 @@ export interface MicroVmOptions {
   /** What divides the page's time between guest and page. Default "doorbell". "v86", for comparison: v86's own. */
   readonly scheduler?: Scheduler;
   /**
+   * Whether the guest finds its devices by ACPI tables (hardware-reduced, as a microVM's) and not by its command line: for
+   * kernels that take no devices from there, as distributions' kernels do. Only on MMIO, with our network card. Our own
+   * kernel has no ACPI. Default false.
+   */
+  readonly acpi?: boolean;
+  /**
    * Whether the guest may reach the web: TCP port 80 at any address goes through the platform's fetch, as far as that
    * lets it. Default false: a guest then reaches nothing outside of its machine.
    */

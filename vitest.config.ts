@@ -12,7 +12,7 @@ export default defineConfig({
             "src/**/*.spec.ts",
             "web/**/*.spec.ts",
             "bench/**/*.spec.ts",
-            "soak/**/*.spec.ts",
+            "tests/soak/**/*.spec.ts",
             "tests/{unit,conformance,hostile,fuzz}/**/*.spec.ts",
           ],
         },

@@ -5,4 +5,4 @@ import { ensureInstalled, root } from "./install.mjs";
 ensureInstalled();
 const { register } = await import("tsx/esm/api");
 register();
-await import(join(root, "soak/main.ts"));
+await import(join(root, "tests/soak/main.ts"));

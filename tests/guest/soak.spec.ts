@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SoakReport } from "../../soak/soak.ts";
+import type { SoakReport } from "../soak/soak.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/soak.mjs", import.meta.url));
 let folder: string;

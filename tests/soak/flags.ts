@@ -1,6 +1,6 @@
 /** The long run's command line. */
 import { parseArgs } from "node:util";
-import { UsageError } from "../src/cli/flags.ts";
+import { UsageError } from "../../src/cli/flags.ts";
 
 export const HELP = `Usage: npm run soak -- [flags]
 

@@ -1,7 +1,7 @@
 /** `npm run soak -- [flags]`: see flags.ts for what it takes and how it ends. */
-import { environmentText } from "../bench/environment.ts";
-import { writeUserFile } from "../src/cli/files.ts";
-import { UsageError } from "../src/cli/flags.ts";
+import { environmentText } from "../../bench/environment.ts";
+import { writeUserFile } from "../../src/cli/files.ts";
+import { UsageError } from "../../src/cli/flags.ts";
 import { HELP, parseSoakFlags } from "./flags.ts";
 import { mebibytes } from "./memory.ts";
 import { type SoakReport, soak } from "./soak.ts";

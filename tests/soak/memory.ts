@@ -1,7 +1,7 @@
 /** What the process holds, sampled over the run, and whether it grows. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { fitLine, median } from "../bench/statistics.ts";
+import { fitLine, median } from "../../bench/statistics.ts";
 
 /** All in bytes. */
 export interface MemorySample {

@@ -1,5 +1,5 @@
 /** What goes on in the guest during a long run, until it is told to end. */
-import type { MicroVm } from "../src/index.ts";
+import type { MicroVm } from "../../src/index.ts";
 import { type ConsoleCheck, PRINT_LINES, STOP_PRINTING } from "./console-lines.ts";
 import type { Random } from "./random.ts";
 

@@ -1,7 +1,7 @@
 /** The long run: boots one guest, lets everything go on in it at once, samples memory, and sums up. */
-import { type Environment, environment } from "../bench/environment.ts";
-import { readGuestImage, readWasm } from "../src/cli/files.ts";
-import { MicroVm } from "../src/index.ts";
+import { type Environment, environment } from "../../bench/environment.ts";
+import { readGuestImage, readWasm } from "../../src/cli/files.ts";
+import { MicroVm } from "../../src/index.ts";
 import { ConsoleCheck } from "./console-lines.ts";
 import type { SoakSettings } from "./flags.ts";
 import { pause, run, runConsole, runSwitches, runTcp, type Totals } from "./load.ts";

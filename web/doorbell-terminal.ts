@@ -7,6 +7,7 @@ import { OutputQueue } from "./output-queue.ts";
 import type { TerminalSink } from "./page-state.ts";
 import { sharedStyles } from "./shared-styles.ts";
 import type { MachineStore } from "./store.ts";
+import { openTerminal } from "./terminal-document.ts";
 import { terminalTheme } from "./terminal-theme.ts";
 import { onThemeChange, remember, remembered } from "./theme.ts";
 
@@ -262,7 +263,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
     const box = this.renderRoot.querySelector<HTMLElement>(".fit");
     if (box === null) return;
     this.#dress();
-    this.#terminal.open(box);
+    openTerminal(this.#terminal, box);
     this.#terminal.textarea?.setAttribute("aria-label", "Guest terminal. F6 leaves it.");
     this.#fit.fit();
     this.#observer?.observe(box);

@@ -3,7 +3,6 @@
  * and loads the rest of the page while they are under way.
  */
 import wasmUrl from "v86/build/v86.wasm?url";
-import "./app.css";
 import { imageDownloads } from "./downloads.ts";
 import { findStart } from "./kept-start.ts";
 

@@ -11,6 +11,7 @@ import { V86GuestMemory } from "./guest-memory.ts";
 import { type InterruptState, inspectInterrupts } from "./interrupt-state.ts";
 import { type InterruptObserver, InterruptWatch } from "./interrupt-watch.ts";
 import { LocalApic } from "./local-apic.ts";
+import { withoutWorker } from "./no-worker.ts";
 import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
 import { type Scheduler, schedule } from "./scheduler.ts";
@@ -125,9 +126,11 @@ export class Cpu {
       wasm_fn: async (imports: Record<string, Record<string, unknown>>) => {
         try {
           const { wasm } = options;
-          if (wasm instanceof WebAssembly.Module)
-            return (await WebAssembly.instantiate(wasm, imports)).exports;
-          return (await WebAssembly.instantiate(wasm, imports)).instance.exports;
+          const { exports } =
+            wasm instanceof WebAssembly.Module
+              ? await WebAssembly.instantiate(wasm, imports)
+              : (await WebAssembly.instantiate(wasm, imports)).instance;
+          return withoutWorker(exports);
         } catch (error) {
           loadFailed(new Error("v86's WebAssembly module could not be loaded.", { cause: error }));
           throw error;

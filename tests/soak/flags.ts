@@ -17,8 +17,11 @@ went through TCP or came from the console is checked; the memory of this process
 A line of progress every 10 s goes to stderr, the summary to stdout. Ctrl-C ends the run early,
 with its summary.
 
-Exit status: 0; 1 for a wrong byte, a switch that failed, a guest that stopped, or memory that
-grew by more than 5 % after the warm-up; 2 for a mistake in the flags.
+A driver has 5 s to come back from a switch, and on a busy machine that may be too little: such a
+switch is counted, and is wrong only if the next one fails too.
+
+Exit status: 0; 1 for a wrong byte, two switches in a row that failed, a guest that stopped, or
+memory that grew by more than 5 % after the warm-up; 2 for a mistake in the flags.
 `;
 
 export interface SoakSettings {

@@ -1,5 +1,5 @@
 /** What goes on in the guest during a long run, until it is told to end. */
-import type { MicroVm } from "../../src/index.ts";
+import { type MicroVm, SwitchError } from "../../src/index.ts";
 import { type ConsoleCheck, PRINT_LINES, STOP_PRINTING } from "./console-lines.ts";
 import type { Random } from "./random.ts";
 
@@ -12,6 +12,8 @@ export interface Totals {
   echoes: number;
   switches: number;
   slowestSwitchMs: number;
+  /** Switches whose drivers did not come back in time: what was said, and the guest's instructions meanwhile. */
+  readonly failedSwitches: { readonly message: string; readonly guestInstructions: number }[];
 }
 
 /** Bytes of the random file that goes through the echo. */
@@ -74,22 +76,36 @@ export async function runTcp(
   }
 }
 
-/** Switches to modes by chance at moments by chance; now and then two at once. Rejects when one fails. */
+/**
+ * Switches to modes by chance at moments by chance; now and then two at once. One that its drivers have no time for is
+ * noted, since the guest may have had no processor; rejects when the next one fails too.
+ */
 export async function runSwitches(
   vm: MicroVm,
   random: Random,
   totals: Totals,
   signal: AbortSignal,
 ): Promise<void> {
+  let failedInARow = 0;
   while (!signal.aborted) {
     await pause(random.between(SWITCH_PAUSE.least, SWITCH_PAUSE.most), signal);
     if (signal.aborted) return;
+    const before = vm.metrics().guestInstructions;
     const wanted = [
       ...(random.fraction() < 0.8 ? [vm.setInterrupts(vm.interrupts === "msi" ? "wired" : "msi")] : []),
       ...(random.fraction() < 0.3 ? [vm.setDoorbell(random.pick(["shared", "per-queue"]))] : []),
     ];
-    for (const { milliseconds } of await Promise.all(wanted))
-      totals.slowestSwitchMs = Math.max(totals.slowestSwitchMs, milliseconds);
+    const failedBefore = totals.failedSwitches.length;
+    for (const outcome of await Promise.allSettled(wanted)) {
+      if (outcome.status === "fulfilled") {
+        totals.slowestSwitchMs = Math.max(totals.slowestSwitchMs, outcome.value.milliseconds);
+        continue;
+      }
+      if (!(outcome.reason instanceof SwitchError) || failedInARow > 0) throw outcome.reason;
+      const guestInstructions = vm.metrics().guestInstructions - before;
+      totals.failedSwitches.push({ message: outcome.reason.message, guestInstructions });
+    }
+    failedInARow = totals.failedSwitches.length - failedBefore;
     totals.switches = vm.metrics().switches;
   }
 }

@@ -17,6 +17,10 @@ function summary(report: SoakReport): string {
     `${(report.seconds / 60).toFixed(1)} minutes under load${report.interrupted ? ", interrupted" : ""}, seed ${report.settings.seed}.`,
     `TCP: ${totals.transactions} verified transactions in ${totals.tcpRuns} connections, ${totals.echoes} echoes; ${mebibytes(totals.tcpBytes)} checked.`,
     `Switches: ${totals.switches}, the slowest ${totals.slowestSwitchMs.toFixed(0)} ms.`,
+    ...totals.failedSwitches.map(
+      ({ message, guestInstructions }) =>
+        `A switch failed, and the next one did not: ${message} (${(guestInstructions / 1e6).toFixed(0)} million guest instructions)`,
+    ),
     `Console: ${printed.lines} lines, ${mebibytes(printed.bytes)} checked. Frames dropped: ${report.framesDropped}.`,
     `Memory after a warm-up of ${report.warmUp.toFixed(0)} s, ${report.samples.length} samples:`,
     ...Object.entries(growth).map(

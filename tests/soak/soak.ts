@@ -61,6 +61,7 @@ export async function soak(
     echoes: 0,
     switches: 0,
     slowestSwitchMs: 0,
+    failedSwitches: [],
   };
   const check = new ConsoleCheck();
   const samples: MemorySample[] = [];

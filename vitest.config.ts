@@ -8,6 +8,8 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
+          // Milliseconds each on a quiet machine; on a busy one a search through many cases takes its time.
+          testTimeout: 60_000,
           include: [
             "src/**/*.spec.ts",
             "web/**/*.spec.ts",

@@ -54,46 +54,73 @@ pin() { # name version
 	sed -i "s|^$1 .*|$1 $2|" "$recipe/packages.txt"
 }
 
-# apt with lists of its own that know i386 too: dpkg on this machine stays as it is.
-state=$debs/apt
-private_apt() {
-	local tool=$1
-	shift
-	"$tool" -o APT::Architectures=amd64,i386 -o Dir::State::Lists="$state/lists" \
-		-o Dir::State::Status="$state/status" -o Dir::Cache="$state/cache" \
+# The lists of i386 and of sources are apart from this machine's: dpkg here stays as it is, and one list that cannot be
+# read takes no other with it.
+kind_of() { # name
+	case $1 in
+	*:i386) echo i386 ;;
+	*:source) echo source ;;
+	*) echo amd64 ;;
+	esac
+}
+
+private_apt() { # kind tool argument...
+	local state=$debs/apt/$1 architecture=${1/source/amd64} tool=$2
+	shift 2
+	"$tool" -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" \
+		-o Dir::Etc::sourcelist="$state/sources.list" -o Dir::Etc::sourceparts="$state/sources.list.d" \
+		-o Dir::State::Lists="$state/lists" -o Dir::State::Status="$state/status" -o Dir::Cache="$state/cache" \
 		-o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"
 }
 
-refresh_lists() {
-	[ -n "${refreshed:-}" ] && return
-	refreshed=1
-	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+refresh_lists() { # kind
+	local state=$debs/apt/$1
+	[ -f "$state/refreshed" ] && [ "$(<"$state/refreshed")" = $$ ] && return
+	rm -rf "$state/sources.list.d"
+	mkdir -p "$state/sources.list.d" "$state/lists/partial" "$state/cache/archives/partial"
 	: >"$state/status"
-	private_apt apt-get -qq update >"$state/update.log" 2>&1 ||
+	: >"$state/sources.list"
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		[ -f "$file" ] && grep -q debian-security "$file" && cp "$file" "$state/sources.list.d/"
+	done
+	[ "$1" != source ] ||
+		sed -i 's/^deb /deb-src /; s/^Types:.*/Types: deb-src/' "$state"/sources.list.d/*
+	private_apt "$1" apt-get -qq update >"$state/update.log" 2>&1 ||
 		echo "  package lists: not all could be read, see $state/update.log"
+	echo $$ >"$state/refreshed"
 }
 
-available() {
-	refresh_lists
-	private_apt apt-cache policy "$1" | awk '$1 == "Candidate:" { print $2 }'
+available() { # name
+	local kind
+	kind=$(kind_of "$1")
+	refresh_lists "$kind" >&2
+	if [ "$kind" = source ]; then
+		private_apt source apt-cache showsrc --only-source "${1%:source}" |
+			awk '$1 == "Version:" { print $2 }' | sort -V | tail -1
+	else
+		private_apt "$kind" apt-cache policy "$1" | awk '$1 == "Candidate:" { print $2 }'
+	fi
 }
 
-fetch() { # name: leaves the package file's path in $deb
-	local name=$1 version
+fetch() { # name: leaves in $package the path of the package's file, or of the folder with a source package's files
+	local name=$1 version kind get=download
 	version=$(version_of "$name")
+	kind=$(kind_of "$name")
 	if [ -n "$update" ]; then
 		version=$(available "$name")
 		[ -n "$version" ] || fail "no package $name can be had."
 		pin "$name" "$version"
 	fi
-	deb=$debs/${name%:*}_${version//:/%3a}.deb
-	if [ ! -f "$deb" ]; then
-		refresh_lists
+	package=$debs/${name/:/_}_${version//:/%3a}
+	if [ ! -e "$package" ]; then
+		refresh_lists "$kind"
 		rm -rf "$debs/new" && mkdir "$debs/new"
-		(cd "$debs/new" && private_apt apt-get -qq download "$name=$version" >download.log 2>&1) ||
+		[ "$kind" != source ] || get="source --download-only"
+		# shellcheck disable=SC2086 # two words
+		(cd "$debs/new" && private_apt "$kind" apt-get -qq $get "${name%:source}=$version" >"$debs/download.log" 2>&1) ||
 			fail "package $name $version cannot be had; Debian now has $(available "$name")." \
 				"'build.sh --update' takes that one."
-		mv "$debs"/new/*.deb "$deb"
+		if [ "$kind" = source ]; then mv "$debs/new" "$package"; else mv "$debs"/new/*.deb "$package"; fi
 	fi
 }
 
@@ -103,7 +130,7 @@ installed() {
 
 mkdir -p "$debs" "$out"
 missing=()
-for name in gcc-12 lib32gcc-12-dev binutils gzip make flex bison bc perl patch xz-utils; do
+for name in gcc-12 lib32gcc-12-dev binutils libdeflate-tools make flex bison bc perl patch bzip2 xz-utils; do
 	[ -n "$(installed "$name")" ] || missing+=("$name")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -113,7 +140,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null ||
 		fail "could not install ${missing[*]}."
 fi
-for name in gcc-12 lib32gcc-12-dev binutils gzip; do
+for name in gcc-12 lib32gcc-12-dev binutils libdeflate-tools; do
 	here=$(installed "$name")
 	[ -n "$update" ] && pin "$name" "$here"
 	[ "$here" = "$(version_of "$name")" ] ||
@@ -131,13 +158,21 @@ out=$(cd "$out" && pwd)
 tarball=/usr/src/linux-source-6.1.tar.xz
 if [ "$(installed linux-source-6.1)" != "$(version_of linux-source-6.1)" ] || [ ! -f $tarball ] || [ -n "$update" ]; then
 	fetch linux-source-6.1
-	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work" ./usr/src
+	dpkg-deb --fsys-tarfile "$package" | tar -x -C "$work" ./usr/src
 	tarball=$work$tarball
 fi
 tar -xf "$tarball" -C "$work"
 linux=$work/linux-source-6.1
-fetch busybox-static:i386 && dpkg-deb -x "$deb" "$work/busybox"
-fetch musl-dev:i386 && dpkg-deb -x "$deb" "$work/musl"
+fetch musl-dev:i386 && dpkg-deb -x "$package" "$work/musl"
+fetch busybox:source
+busybox=$work/busybox
+mkdir "$busybox"
+tar -xf "$package"/*.orig.tar.* -C "$busybox" --strip-components=1
+tar -xf "$package"/*.debian.tar.* -C "$busybox"
+grep '^[^#]' "$busybox/debian/patches/series" | while read -r patch; do
+	patch -d "$busybox" -p1 -s --no-backup-if-mismatch -F0 <"$busybox/debian/patches/$patch" ||
+		fail "$patch of Debian's busybox does not apply."
+done
 
 for patch in "$recipe"/kernel/patches/*.patch; do
 	patch -d "$linux" -p1 -s --no-backup-if-mismatch -F0 <"$patch" || fail "${patch##*/} does not apply."
@@ -167,23 +202,54 @@ fi
 strip -o "$work/vmlinux" "$linux/vmlinux"
 release=$(kernel_make kernelrelease)
 
-# --- tools --------------------------------------------------------------------------------------
+# --- programs: static, with musl and the kernel's headers ----------------------------------------
 
-step "building the tools"
-musl=$work/musl/usr
-lib=$musl/lib/i386-linux-musl
-libgcc=$(gcc-12 -m32 -print-libgcc-file-name)
+step "building BusyBox and the tools"
+kernel_make headers
+lib=$work/musl/usr/lib/i386-linux-musl
+cat >"$work/musl.specs" <<-EOF
+	*link_libgcc:
+	-L$lib
+
+	*libgcc:
+	libgcc.a%s
+
+	*startfile:
+	$lib/crt1.o $lib/crti.o
+
+	*endfile:
+	$lib/crtn.o
+
+	*link:
+	-m elf_i386 -nostdlib -static --build-id=none
+EOF
+compiler="gcc-12 -m32 -march=i686 -specs=$work/musl.specs -fno-pie -no-pie -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -nostdinc -isystem $work/musl/usr/include/i386-linux-musl \
+	-isystem $(gcc-12 -print-file-name=include) -isystem $linux/usr/include"
+
+busybox_make() {
+	make -s -C "$busybox" CC="$compiler" HOSTCC=gcc-12 "$@"
+}
+
+# BusyBox's kconfig forgets a list that is given to allnoconfig: say "no" to the others by name.
+config=$recipe/busybox/busybox.config
+busybox_make allnoconfig >"$work/busybox.log" 2>&1
+{
+	cat "$config"
+	find "$busybox" -name Config.in -exec sed -n 's/^[[:space:]]*config \([A-Z0-9_]*\)$/CONFIG_\1/p' {} + | sort -u |
+		grep -vxF -f <(sed -n 's/^\(CONFIG_[A-Z0-9_]*\)=.*/\1/p' "$config") | sed 's/.*/# & is not set/'
+} >"$busybox/.config"
+(yes "" || true) | busybox_make oldconfig >>"$work/busybox.log" 2>&1
+lost=$(grep '^CONFIG_' "$config" | grep -vxF -f "$busybox/.config" || true)
+[ -z "$lost" ] || fail "these lines of busybox.config did not survive: $lost"
+busybox_make -j"$(nproc)" busybox busybox.links >>"$work/busybox.log" 2>&1 ||
+	{ tail -20 "$work/busybox.log" >&2; fail "BusyBox did not build, see $work/busybox.log."; }
 
 tool() { # name source...
 	local name=$1
 	shift
-	(cd "$recipe/tools" && gcc-12 -m32 -march=i686 -std=gnu11 -Os -static -fno-pie -no-pie \
-		-fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
-		-Wall -Wextra -Werror -nostdinc -isystem "$musl/include/i386-linux-musl" \
-		-isystem "$(gcc-12 -print-file-name=include)" -nostdlib \
-		-Wl,--build-id=none,--gc-sections -s -o "$work/tools/$name" \
-		"$lib/crt1.o" "$lib/crti.o" "$@" "$lib/libc.a" "$libgcc" "$lib/libc.a" "$lib/crtn.o") ||
-		fail "$name did not build."
+	(cd "$recipe/tools" && $compiler -std=gnu11 -Os -ffunction-sections -fdata-sections -Wall -Wextra -Werror \
+		-Wl,--gc-sections -s -o "$work/tools/$name" "$@") || fail "$name did not build."
 }
 
 tool agent agent.c agent-jobs.c
@@ -195,18 +261,22 @@ done
 
 step "packing the initramfs"
 cp -r "$recipe/rootfs/etc" "$work/root/etc"
-find "$work/root" "$work/tools" "$work/busybox" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+sed 's|.*/||' "$busybox/busybox.links" | sort -u >"$work/root/etc/applets"
+[ "$(stat -c %s "$work/root/etc/applets")" -lt 4096 ] || fail "/init takes fewer applets than BusyBox has."
+find "$work/root" "$work/tools" "$busybox" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 gcc-12 -O1 -o "$work/gen_init_cpio" "$linux/usr/gen_init_cpio.c"
-BUSYBOX=$work/busybox ROOTFS=$work/root TOOLS=$work/tools \
+BUSYBOX=$busybox ROOTFS=$work/root TOOLS=$work/tools \
 	"$work/gen_init_cpio" -t $SOURCE_DATE_EPOCH "$recipe/rootfs/initramfs.list" >"$work/initramfs.cpio"
 
 # --- outputs ------------------------------------------------------------------------------------
 
-gzip -9n <"$work/vmlinux" >"$out/vmlinux.gz"
-gzip -9n <"$work/initramfs.cpio" >"$out/initramfs.cpio.gz"
+step "compressing"
+for file in vmlinux initramfs.cpio; do
+	libdeflate-gzip -12 -c "$work/$file" >"$out/$file.gz"
+done
 
 # Over everything that decides about the outputs; tests/unit/guest-image.spec.ts computes the same.
-input_hash=$(cd "$recipe" && find build.sh packages.txt kernel/doorbell.config kernel/patches rootfs tools -type f |
+input_hash=$(cd "$recipe" && find build.sh packages.txt busybox kernel/doorbell.config kernel/patches rootfs tools -type f |
 	sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
 
 describe() { # file uncompressed

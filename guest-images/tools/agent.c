@@ -128,7 +128,8 @@ static int read_port(void)
 	return 1;
 }
 
-static void on_child(int number)
+/* Of a child, or from init: the network is up. */
+static void on_news(int number)
 {
 	(void)number; /* only there to interrupt ppoll */
 }
@@ -162,7 +163,7 @@ static void wait_and_pass_on(int wait)
 
 int main(void)
 {
-	struct sigaction action = { .sa_handler = on_child };
+	struct sigaction action = { .sa_handler = on_news };
 	sigset_t child;
 
 	sigemptyset(&child);
@@ -172,8 +173,6 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 
 	for (int tries = 0;;) {
-		int wait;
-
 		if (port < 0 && (port = open_port()) < 0) {
 			poll(NULL, 0, tries++ < 200 ? 10 : 1000);
 			continue;
@@ -183,9 +182,6 @@ int main(void)
 			ready_sent = 1;
 		}
 		reap();
-		wait = report_exits();
-		if (!ready_sent && (wait < 0 || wait > AWAY_MS))
-			wait = AWAY_MS;
-		wait_and_pass_on(wait);
+		wait_and_pass_on(report_exits());
 	}
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define NETWORK_UP "/run/network-up"
+#define APPLETS "/etc/applets"
 #define CONSOLE_DEVICES "/sys/bus/virtio/drivers/virtio_console"
 #define CONSOLE_PATIENCE_MS 3000
 
@@ -87,6 +88,29 @@ static void mount_all(void)
 	}
 	if (symlink("/proc/self/fd", "/dev/fd") < 0 && errno != EEXIST)
 		complain("/dev/fd");
+}
+
+/*
+ * Each of BusyBox's applets by its name. Here and not in the initramfs, as an entry there takes the kernel three times
+ * as long.
+ */
+static void link_applets(void)
+{
+	char names[4096], *name, *rest = names;
+	int fd = open(APPLETS, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, names, sizeof(names) - 1);
+
+	if (length < 0 || chdir("/bin") < 0) {
+		complain(APPLETS);
+		return;
+	}
+	close(fd);
+	names[length] = 0;
+	while ((name = strsep(&rest, "\n")))
+		if (*name && symlink("busybox", name) < 0 && errno != EEXIST)
+			complain(name);
+	if (chdir("/") < 0)
+		complain("/");
 }
 
 /* Whether there is a device for the console driver, whose folder has a link to each, "virtio0". */
@@ -215,6 +239,9 @@ static void reap(void)
 			if (service->pid != pid)
 				continue;
 			service->pid = 0;
+			/* The agent says that the guest is ready once there is a network, and need not look for it. */
+			if (service == &dhcp && agent.pid > 0)
+				kill(agent.pid, SIGCHLD);
 			if (!service->again && (service != &dhcp || exists(NETWORK_UP)))
 				continue;
 			if (time(NULL) - service->started < 1)
@@ -232,6 +259,7 @@ int main(void)
 	sigfillset(&signals);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	mount_all();
+	link_applets();
 	if (sethostname("doorbell", 8) < 0)
 		complain("host name");
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

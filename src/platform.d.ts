@@ -32,7 +32,8 @@ declare namespace WebAssembly {
     constructor(module: Module);
     readonly exports: Record<string, unknown>;
   }
-  interface Memory {
+  class Memory {
+    constructor(size: { initial: number; maximum: number });
     readonly buffer: ArrayBuffer;
   }
 }

@@ -199,7 +199,7 @@ export class DoorbellProgress extends LitElement {
         <p>${problem.detail}</p>
         <p>${problem.remedy}</p>
         <button type="button" class="button primary" id="retry" @click=${() => void this.store.boot()}>
-          ${stage === "stopped" ? "Restart" : "Try again"}
+          ${problem.action}
         </button>
       </div>`;
     }

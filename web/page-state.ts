@@ -84,6 +84,8 @@ export interface Problem {
   readonly title: string;
   readonly detail: string;
   readonly remedy: string;
+  /** On the button that starts anew. */
+  readonly action: string;
 }
 
 export interface PageState {

@@ -21,7 +21,8 @@ import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { MetricsHistory } from "./metrics-history.ts";
 import type { AtStart, PageOptions } from "./page-options.ts";
-import type { Machine, MachineSource, PageState, Problem, TerminalSink } from "./page-state.ts";
+import type { Machine, MachineSource, PageState, TerminalSink } from "./page-state.ts";
+import { startProblem, stopProblem } from "./problems.ts";
 import { type RrResult, RUN_SECONDS, runRr, summariseRun } from "./rr-run.ts";
 import { type Origin, Snapshots } from "./snapshots.ts";
 import { DOORBELL_NAMES, INTERRUPT_NAMES, INTERRUPT_SHORT, sentence, TRANSPORT_NAMES } from "./words.ts";
@@ -249,14 +250,8 @@ export class MachineStore {
       this.#adopt(machine, "boot");
     } catch (error) {
       if (stale()) return;
-      this.#fail({
-        title: this.#state.stage === "downloading" ? "The download failed" : "The machine did not start",
-        detail: sentence(error),
-        remedy:
-          this.#state.stage === "downloading"
-            ? "Check the connection, then try again: what was already downloaded is kept."
-            : "Try again; if that does not help, reload the page in an up-to-date browser.",
-      });
+      const downloading = this.#state.stage === "downloading";
+      this.#update({ stage: "failed", problem: startProblem(downloading, error) });
     }
   }
 
@@ -489,7 +484,7 @@ export class MachineStore {
       machine.console.onOutput(show),
       machine.serial.onOutput(show),
       machine.onPhase(reach),
-      machine.onStop((reason) => this.#stopped(reason)),
+      machine.onStop((reason) => this.#stopped(machine, reason)),
     ];
     this.#terminal?.clear();
     if (scrollback) this.#terminal?.replay(scrollback);
@@ -506,23 +501,17 @@ export class MachineStore {
     this.#sampled.forEach((callback) => void callback());
   }
 
-  #stopped(reason: StopReason): void {
+  #stopped(machine: Machine, reason: StopReason): void {
     clearInterval(this.#sampler);
     this.snapshots.gone();
-    this.#update({
-      stage: "stopped",
-      switching: undefined,
-      run: "idle",
-      problem: {
-        title: reason.kind === "cpu-fault" ? "The machine stopped on a fault" : "The guest has stopped",
-        detail: sentence(reason.message),
-        remedy: "The counters and the capture are kept until you restart it.",
-      },
-    });
-  }
-
-  #fail(problem: Problem): void {
-    this.#update({ stage: "failed", problem });
+    // As a computer does. Not one that never came to a console: it might go on like that for ever.
+    const inUse = machine.phase === "console" || machine.phase === "network" || machine.phase === "ready";
+    if (reason.kind === "guest-reset" && inUse && this.#state.comparison.stage === "idle") {
+      void this.boot();
+      this.showNotice("The guest has reset its machine, and boots again.");
+      return;
+    }
+    this.#update({ stage: "stopped", switching: undefined, run: "idle", problem: stopProblem(reason) });
   }
 
   async #dispose(): Promise<void> {

@@ -7,7 +7,8 @@ export type BootErrorCode =
   | "too-big"
   | "too-old"
   | "command-line-too-long"
-  | "memory-size";
+  | "memory-size"
+  | "no-memory";
 
 /** A kernel, initramfs or option that cannot be booted. The message is one sentence that names the file and the fact. */
 export class BootError extends Error {

@@ -2,12 +2,9 @@
  * MicroVm: the machine put together. The emulated CPU, RAM, a bus of virtio-mmio windows with console, network card
  * and entropy source, the in-page peer behind the card, and a kernel entered directly.
  */
-import { concatArchives } from "../boot/cpio.ts";
 import { BootError } from "../boot/errors.ts";
-import { gunzip } from "../boot/gzip.ts";
-import { type Kernel, parseKernel } from "../boot/kernel.ts";
-import { loadLinux } from "../boot/load.ts";
-import { Cpu, type CpuEvent } from "../cpu/cpu.ts";
+import { Cpu } from "../cpu/cpu.ts";
+import { canHold } from "../cpu/memory-room.ts";
 import { V86MismatchError } from "../cpu/v86-internals.ts";
 import type {
   DeviceMetrics,
@@ -17,29 +14,23 @@ import type {
   TransportKind,
 } from "../metrics/counters.ts";
 import type { TraceEvent, TraceEventKind } from "../metrics/trace-events.ts";
-import { NETWORK, parseMac } from "../net/addresses.ts";
-import { Capture, type CapturedFrame } from "../net/pcap.ts";
-import { InPagePeer } from "../net/peer.ts";
-import { ConsoleDevice } from "../virtio/device/console.ts";
-import { NetDevice } from "../virtio/device/net.ts";
-import { PAIRS_MOST } from "../virtio/device/net-defs.ts";
-import { RngDevice } from "../virtio/device/rng.ts";
-import type { MmioTransport } from "../virtio/transport/mmio.ts";
-import type { PciTransport } from "../virtio/transport/pci.ts";
+import { NETWORK } from "../net/addresses.ts";
+import type { CapturedFrame } from "../net/pcap.ts";
 import type { Clock } from "../virtio/types.ts";
-import { ACPI_MACHINE } from "./acpi.ts";
-import { AGENT_PORT_NAME, Agent } from "./agent.ts";
-import { attachMmio, attachPci, attachV86Card } from "./attach.ts";
-import { commandLine } from "./command-line.ts";
+import { Agent } from "./agent.ts";
+import { type Assembly, assemble, type DeviceOptions } from "./assembly.ts";
+import { CommandGate } from "./command-gate.ts";
+import { type CaptureState, FrameRecorder } from "./frame-recorder.ts";
+import { enterGuest, openGuestFiles } from "./guest-files.ts";
 import { inspectMachine, type MachineInspection } from "./inspect.ts";
-import { interruptMap } from "./interrupt-map.ts";
+import { Life } from "./life.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
 import { MachineTrace } from "./machine-trace.ts";
-import { BARS, type DeviceName, MEMORY_MAP, WINDOWS } from "./memory-map.ts";
+import { BARS, WINDOWS } from "./memory-map.ts";
+import { checkOptions, MIB } from "./options.ts";
 import { serialChannel } from "./serial-channel.ts";
 import { MACHINE_STATE, type MachineParts, restoreMachine, saveMachine } from "./snapshot.ts";
 import { checkFits, imageOf, readBody, readHeader, refused, writeSnapshot } from "./snapshot-file.ts";
-import { renderStatus } from "./status.ts";
 import {
   type BootPhase,
   type ByteChannel,
@@ -54,14 +45,8 @@ import {
   type SwitchResult,
   type Unsubscribe,
 } from "./types.ts";
-import { type CardServices, cardMetrics, serveOnCard } from "./v86-card.ts";
+import { cardMetrics } from "./v86-card.ts";
 
-const MIB = 0x100000;
-const DEFAULT_MEMORY_MIB = 64;
-/** Decision 0020: one CPU has no use for more, and each costs. */
-const DEFAULT_QUEUE_PAIRS = 1;
-const MEMORY_MIB = { least: 16, most: MEMORY_MAP.ram.maximum / MIB } as const;
-const PHASES: readonly BootPhase[] = ["created", "started", "kernel", "console", "network", "ready"];
 const CONSOLE_PORT = 0;
 const AGENT_PORT = 1;
 
@@ -87,32 +72,18 @@ export class MicroVm {
   readonly transport: TransportKind;
   /** Records what happens between the guest and its devices, event by event. Off until started. */
   readonly trace: MachineTrace;
-  readonly #cpu: Cpu;
-  readonly #peer: InPagePeer;
-  readonly #net: NetDevice;
-  readonly #console: ConsoleDevice;
-  readonly #transports: ReadonlyMap<DeviceName, MmioTransport | PciTransport>;
-  /** No kernel is told of it, and no live switch concerns it. */
-  readonly #spare: MmioTransport | undefined;
-  readonly #cardServices: CardServices | undefined;
-  readonly #switch: LiveSwitch;
-  readonly #agent: Agent;
-  readonly #rng: RngDevice;
-  readonly #image: () => Promise<string>;
   /** Pairs of queues that the network card offers. */
   readonly queuePairs: number;
+  readonly #cpu: Cpu;
+  readonly #devices: Assembly;
+  readonly #switch: LiveSwitch;
+  readonly #agent: Agent;
+  readonly #image: () => Promise<string>;
+  readonly #life = new Life();
+  readonly #commands = new CommandGate();
+  readonly #frames: FrameRecorder;
   #created = CLOCK.now();
-  readonly #phaseListeners = new Set<(phase: BootPhase) => void>();
-  readonly #stopListeners = new Set<(reason: StopReason) => void>();
-  readonly #capture = new Capture();
-  #stopTap: Unsubscribe | undefined;
-  #phase: BootPhase = "created";
   #startedAt = this.#created;
-  /** Why it does not run any more. */
-  #over: string | undefined;
-  /** Of a restored machine: sets the guest's wall clock, which stands where it was saved, and is done when that is. */
-  #setClock: (() => void) | undefined;
-  #clockSet: Promise<void> | undefined;
 
   /**
    * Checks and loads everything; nothing runs until {@link start}.
@@ -120,42 +91,14 @@ export class MicroVm {
    *   message is a sentence.
    */
   static async create(options: MicroVmOptions): Promise<MicroVm> {
-    const memoryMiB = options.memoryMiB ?? DEFAULT_MEMORY_MIB;
-    if (!Number.isInteger(memoryMiB) || memoryMiB < MEMORY_MIB.least || memoryMiB > MEMORY_MIB.most) {
-      throw new BootError(
-        "memory-size",
-        `The guest cannot have ${memoryMiB} MiB of memory: give a whole number from ${MEMORY_MIB.least} to ${MEMORY_MIB.most}.`,
-      );
-    }
-    if (options.transport === "pci" && options.doorbell === "shared") {
-      throw new Error(
-        "Devices on PCI have a doorbell for each queue: leave the doorbell mode out, or take per-queue.",
-      );
-    }
-    if (options.transport === "pci" && options.spareDevice) {
-      throw new Error("The spare device is on the virtio-mmio bus: leave it out with devices on PCI.");
-    }
-    const pairs = options.queuePairs ?? DEFAULT_QUEUE_PAIRS;
-    if (!Number.isInteger(pairs) || pairs < 1 || pairs > PAIRS_MOST) {
-      throw new Error(
-        `The network card cannot have ${pairs} pairs of queues: give a whole number from 1 to ${PAIRS_MOST}.`,
-      );
-    }
-    if (options.acpi && (options.transport === "pci" || options.networkCard === "v86")) {
-      throw new Error(
-        "The ACPI tables describe devices on MMIO: leave transport and network card as they are by default.",
-      );
-    }
+    const checked = checkOptions(options);
     // Inflating and WebAssembly compilation go on side by side; a file that is no kernel is told at once.
-    const kernelBytes = gunzip(options.kernel.name, options.kernel.bytes);
-    const archives = Promise.all((options.initrd ?? []).map(({ name, bytes }) => gunzip(name, bytes)));
-    const cpu = createCpu(options, memoryMiB);
-    // Whichever fails first is reported; the others must not be left as unhandled rejections.
-    archives.catch(() => {});
+    const cpu = createCpu(checked);
+    cpu.catch(() => {});
     try {
-      const kernel = parseKernel(options.kernel.name, await kernelBytes);
-      const vm = new MicroVm(await cpu, memoryMiB, options, () => imageOf(options));
-      vm.#load(options, kernel, concatArchives(await archives));
+      const files = await openGuestFiles(options);
+      const vm = new MicroVm(await cpu, checked, () => imageOf(options));
+      enterGuest(vm.#cpu, files, options);
       return vm;
     } catch (error) {
       // A CPU that nobody will run is let go of, whenever it is there.
@@ -171,27 +114,30 @@ export class MicroVm {
    * The machine of a snapshot that {@link save} made, as it was then; it goes on at {@link start}. Its devices' state, its
    * connections to the peer and its counters go on too; a command that was running in it goes on, but nobody hears of
    * its end. The wall clock is set by our guest image as soon as it runs.
-   * @throws SnapshotError when the bytes are none, are damaged, or do not fit what `options` ask for.
+   * @throws SnapshotError when the bytes are none, are damaged, or do not fit what `options` ask for; BootError when
+   *   there is no room for the machine.
    */
   static async restore(bytes: Uint8Array, options: RestoreOptions): Promise<MicroVm> {
     const header = await readHeader(bytes, MACHINE_STATE);
     checkFits(header, options);
     // Reading goes on beside the compilation of the emulator.
     const body = readBody(bytes, header, MACHINE_STATE);
-    const cpu = createCpu({ wasm: options.wasm }, header.memoryMiB);
+    const machine = { ...options, ...header };
+    const cpu = createCpu(machine);
     body.catch(() => {});
+    cpu.catch(() => {});
     let vm: MicroVm | undefined;
     try {
       const { state, forEachPiece } = await body;
-      const machine = { ...options, ...header };
-      vm = new MicroVm(await cpu, header.memoryMiB, machine, async () => header.image);
+      vm = new MicroVm(await cpu, machine, async () => header.image);
       const { memory } = vm.#cpu;
       forEachPiece((address, piece) => memory.view(address, piece.length).set(piece));
       restoreMachine(vm.#parts, state);
-      vm.#phase = header.phase;
+      vm.#life.reach(header.phase);
       vm.#created -= state.wallMs;
       vm.#startedAt = vm.#created;
-      if (header.phase === "ready") vm.#holdCommands();
+      const agent = vm.#agent;
+      if (header.phase === "ready") vm.#commands.close((command) => agent.exec(command));
       return vm;
     } catch (cause) {
       await vm?.destroy();
@@ -199,112 +145,57 @@ export class MicroVm {
         (unused) => unused.destroy(),
         () => {},
       );
-      throw cause instanceof V86MismatchError ? cause : refused(cause);
+      throw cause instanceof V86MismatchError || cause instanceof BootError ? cause : refused(cause);
     }
   }
 
-  private constructor(
-    cpu: Cpu,
-    memoryMiB: number,
-    options: Omit<MicroVmOptions, "wasm" | "kernel" | "initrd">,
-    image: () => Promise<string>,
-  ) {
-    const log = options.log ?? (() => {});
+  private constructor(cpu: Cpu, options: DeviceOptions, image: () => Promise<string>) {
     cpu.exitCost.set(options.exitCostNs ?? 0);
-    const mode = {
-      interrupts: options.interrupts ?? "msi",
-      doorbell: options.doorbell ?? "per-queue",
-    } as const;
-    this.transport = options.transport ?? "mmio";
     this.#cpu = cpu;
-    this.memoryMiB = memoryMiB;
-    this.queuePairs = options.queuePairs ?? DEFAULT_QUEUE_PAIRS;
     this.#image = image;
-    this.#peer = new InPagePeer({
-      router: cpu.router,
-      clock: CLOCK,
-      web: options.web ?? false,
-      status: () => renderStatus(this.metrics()),
-      log: (message) => log(`peer: ${message}`),
-    });
-    this.startCapture();
-    this.#net = new NetDevice({
-      mac: parseMac(NETWORK.guest.mac),
-      mtu: NETWORK.mtu,
-      link: this.#peer,
-      queuePairs: this.queuePairs,
-      clock: CLOCK,
-    });
-    this.#console = new ConsoleDevice({
-      columns: options.terminal?.columns ?? 80,
-      rows: options.terminal?.rows ?? 24,
-      ports: [
-        { name: "console", console: true },
-        { name: AGENT_PORT_NAME, console: false },
-      ],
-    });
-    const random = (target: Uint8Array): Uint8Array => crypto.getRandomValues(target);
-    this.#rng = new RngDevice({ random });
-
-    const { card } = cpu;
-    if (card) {
-      this.#cardServices = serveOnCard(card);
-      attachV86Card(cpu, this.transport);
-    }
-    const devices = { console0: this.#console, ...(card ? {} : { net0: this.#net }), rng0: this.#rng };
-    this.eventIndex = options.eventIndex ?? true;
-    const offer = { ...mode, eventIndex: this.eventIndex };
-    const spare = options.spareDevice ? new RngDevice({ random }) : undefined;
-    const onMmio = this.transport === "mmio" ? attachMmio(cpu, devices, offer, log, spare) : undefined;
-    this.#transports = onMmio?.transports ?? attachPci(cpu, devices, offer, log);
-    this.#spare = onMmio?.spare;
+    this.memoryMiB = options.memoryMiB;
+    this.queuePairs = options.queuePairs;
+    this.transport = options.transport ?? "mmio";
+    const devices = assemble(cpu, options, CLOCK, () => this.metrics());
+    this.#devices = devices;
+    this.eventIndex = devices.eventIndex;
+    this.#frames = new FrameRecorder(devices.peer, () => CLOCK.now() - this.#startedAt);
     this.trace = new MachineTrace({
       cpu,
-      counters: new Map([...this.#transports].map(([name, { counters }]) => [name, counters])),
-      peer: this.#peer,
+      counters: new Map([...devices.transports].map(([name, { counters }]) => [name, counters])),
+      peer: devices.peer,
       now: () => CLOCK.now() - this.#created,
     });
     this.#switch = new LiveSwitch({
-      transports: onMmio?.transports ?? new Map(),
+      transports: devices.switchable,
       clock: CLOCK,
-      mode,
+      mode: devices.mode,
       canRun: () => cpu.running,
       onStep: (device, step) => this.trace.switchStep(device, step),
     });
 
-    const agentPort = this.#console.port(AGENT_PORT);
+    const agentPort = devices.console.port(AGENT_PORT);
     this.#agent = new Agent({
       send: (bytes) => agentPort.write(bytes),
       clock: CLOCK,
       onReady: () => {
-        this.#reach("network");
-        this.#reach("ready");
+        this.#life.reach("network");
+        this.#life.reach("ready");
       },
     });
     agentPort.onOutput((bytes) => this.#agent.receive(bytes));
-    const consolePort = this.#console.port(CONSOLE_PORT);
-    consolePort.onOutput(() => this.#reach("console"));
-    this.#transports.get("console0")?.onReady(() => this.#reach("kernel"));
+    const consolePort = devices.console.port(CONSOLE_PORT);
+    consolePort.onOutput(() => this.#life.reach("console"));
+    devices.transports.get("console0")?.onReady(() => this.#life.reach("kernel"));
     this.console = {
       onOutput: (callback) => consolePort.onOutput(callback),
       write: (bytes) => consolePort.write(bytes),
-      resize: (columns, rows) => this.#console.resize(columns, rows),
+      resize: (columns, rows) => devices.console.resize(columns, rows),
     };
     this.serial = serialChannel(cpu);
-    cpu.onEvent((event, detail) => this.#stopped(event, detail));
-  }
-
-  #load(options: MicroVmOptions, kernel: Kernel, initrd: Uint8Array): void {
-    const cpu = this.#cpu;
-    cpu.enter(
-      loadLinux(cpu.memory, {
-        kernelName: options.kernel.name,
-        kernel,
-        initrd,
-        commandLine: commandLine(options.append, this.transport, options.networkCard, options.acpi),
-        lines: interruptMap(this.transport, options.networkCard),
-        ...(options.acpi ? { acpi: ACPI_MACHINE } : {}),
-      }),
+    this.serial.onOutput((bytes) => this.#life.said(bytes));
+    cpu.onEvent((event, detail) =>
+      this.#life.stopped(event, detail, (message) => this.#agent.close(message)),
     );
   }
 
@@ -317,13 +208,14 @@ export class MicroVm {
   async save({ compress = true, onMoment }: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#cpu.card)
       throw new SnapshotError("A machine with v86's own network card cannot be saved: take one with ours.");
-    if (this.#spare)
+    if (this.spareDevice)
       throw new SnapshotError("A machine with the spare device cannot be saved: take one without.");
     const image = await this.#image();
     while (this.#switch.busy) await this.#switch.settled();
     // Called after a wait: then no register access is under way.
     return writeSnapshot(MACHINE_STATE, compress, () => {
-      if (this.#over !== undefined) throw new SnapshotError(`${this.#over} There is nothing to save.`);
+      const { over } = this.#life;
+      if (over !== undefined) throw new SnapshotError(`${over} There is nothing to save.`);
       if (this.#switch.busy)
         throw new SnapshotError("A live switch began while the machine was being saved: try again.");
       onMoment?.();
@@ -336,7 +228,7 @@ export class MicroVm {
           interrupts: this.interrupts,
           doorbell: this.doorbell,
           eventIndex: this.eventIndex,
-          phase: this.#phase,
+          phase: this.phase,
         },
         state: saveMachine(this.#parts, CLOCK.now() - this.#created),
         memory: this.#cpu.saveMemory(),
@@ -353,24 +245,17 @@ export class MicroVm {
   }
 
   get #parts(): MachineParts {
-    return {
-      cpu: this.#cpu,
-      transports: this.#transports,
-      console: this.#console,
-      net: this.#net,
-      rng: this.#rng,
-      peer: this.#peer,
-      agent: this.#agent,
-      liveSwitch: this.#switch,
-    };
+    const { transports, console, net, rng, peer } = this.#devices;
+    const agent = this.#agent;
+    return { cpu: this.#cpu, transports, console, net, rng, peer, agent, liveSwitch: this.#switch };
   }
 
   /** Lets the guest run; also after {@link pause}. */
   start(): void {
-    if (this.#phase === "created") this.#startedAt = CLOCK.now();
-    this.#reach("started");
+    if (this.phase === "created") this.#startedAt = CLOCK.now();
+    this.#life.reach("started");
     this.#cpu.run();
-    this.#setClock?.();
+    this.#commands.running();
   }
 
   /** Stops the guest after its current slice of about a millisecond. Its clock goes on, as on a suspended computer. */
@@ -409,7 +294,7 @@ export class MicroVm {
       interrupts: this.#cpu.inspectInterrupts(),
       guestInstructions: this.#cpu.instructions,
       running: this.#cpu.running,
-      transports: this.#transports,
+      transports: this.#devices.transports,
       bases: this.transport === "pci" ? BARS : WINDOWS,
     });
   }
@@ -426,21 +311,21 @@ export class MicroVm {
   /** Stops the guest for good and lets go of its memory. */
   async destroy(): Promise<void> {
     this.trace.stop();
-    this.#over = "The machine was shut down.";
-    this.#agent.close(this.#over);
-    this.#peer.close();
+    const why = "The machine was shut down.";
+    this.#life.end(why);
+    this.#agent.close(why);
+    this.#devices.peer.close();
     await this.#cpu.destroy();
   }
 
   /** How far the start has come. */
   get phase(): BootPhase {
-    return this.#phase;
+    return this.#life.phase;
   }
 
   /** Calls back for each phase as it is reached. */
   onPhase(callback: (phase: BootPhase) => void): Unsubscribe {
-    this.#phaseListeners.add(callback);
-    return () => this.#phaseListeners.delete(callback);
+    return this.#life.onPhase(callback);
   }
 
   /** Calls back once, at the guest's first access to one of its devices: a register, or PCI configuration. */
@@ -448,10 +333,9 @@ export class MicroVm {
     this.#cpu.onFirstAccess(callback);
   }
 
-  /** Calls back when the machine stops by itself: the guest halted or reset, or the emulated CPU failed. */
+  /** Calls back when the machine stops by itself: the guest halted, reset or panicked, or the emulated CPU failed. */
   onStop(callback: (reason: StopReason) => void): Unsubscribe {
-    this.#stopListeners.add(callback);
-    return () => this.#stopListeners.delete(callback);
+    return this.#life.onStop(callback);
   }
 
   /**
@@ -460,9 +344,11 @@ export class MicroVm {
    */
   exec(command: string, options?: ExecOptions): Promise<number> {
     const run = (): Promise<number> => this.#agent.exec(command, options);
-    if (this.#clockSet === undefined) return run();
-    return this.#clockSet.then(() => {
-      if (this.#over !== undefined) throw new Error(this.#over);
+    const { opened } = this.#commands;
+    if (opened === undefined) return run();
+    return opened.then(() => {
+      const { over } = this.#life;
+      if (over !== undefined) throw new Error(over);
       return run();
     });
   }
@@ -508,12 +394,13 @@ export class MicroVm {
 
   /** All counters at this moment. */
   metrics(): MetricsSnapshot {
+    const { transports, spare, cardServices, peer } = this.#devices;
     const devices: Record<string, DeviceMetrics> = Object.fromEntries(
-      [...this.#transports].map(([name, transport]) => [name, transport.metrics()]),
+      [...transports].map(([name, transport]) => [name, transport.metrics()]),
     );
     const { card } = this.#cpu;
     if (card) devices.net0 = cardMetrics(card);
-    if (this.#spare) devices.spare0 = this.#spare.metrics();
+    if (spare) devices.spare0 = spare.metrics();
     return {
       wallMs: CLOCK.now() - this.#created,
       guestInstructions: this.#cpu.instructions,
@@ -521,8 +408,7 @@ export class MicroVm {
       ioapicEois: Object.values(devices).reduce((sum, { interrupts }) => sum + interrupts.wired, 0),
       exitCostNs: this.#cpu.exitCost.nanoseconds,
       peer: {
-        transactions:
-          (this.#cardServices ?? this.#peer.counters.services["request-response"])?.transactions ?? 0,
+        transactions: (cardServices ?? peer.counters.services["request-response"])?.transactions ?? 0,
       },
       devices,
     };
@@ -530,82 +416,47 @@ export class MicroVm {
 
   /** Goes on recording frames; capturing is on from the start. */
   startCapture(): void {
-    this.#stopTap ??= this.#peer.addTap(
-      (frame, direction) => this.#capture.add(frame, direction, (CLOCK.now() - this.#startedAt) * 1000),
-      { skip: (frames) => this.#capture.skip(frames) },
-    );
+    this.#frames.start();
   }
 
   /** Stops recording frames; what was recorded stays. */
   stopCapture(): void {
-    this.#stopTap?.();
-    this.#stopTap = undefined;
+    this.#frames.stop();
   }
 
   /** What was recorded: frames, bytes of the file so far, and frames left out once the bound was reached. */
-  get capture(): { frames: number; bytes: number; leftOut: number; active: boolean } {
-    const { frames, bytes, leftOut } = this.#capture;
-    return { frames, bytes, leftOut, active: this.#stopTap !== undefined };
+  get capture(): CaptureState {
+    return this.#frames.state;
   }
 
   /** The newest recorded frames from number `from` on, at most `most`, oldest first; times count from the guest's start. */
   frames(from: number, most: number): CapturedFrame[] {
-    return this.#capture.newest(from, most);
+    return this.#frames.newest(from, most);
   }
 
   /** Whether there is the spare device. */
   get spareDevice(): boolean {
-    return this.#spare !== undefined;
+    return this.#devices.spare !== undefined;
   }
 
   /** The recorded frames as a pcapng file; times count from the guest's start. */
   pcapng(): Uint8Array {
-    return this.#capture.toPcapng();
-  }
-
-  /**
-   * Guest time goes on where it stood; the time of day does not, and only the guest can set its own clock. It does so
-   * first of all, and commands wait for it.
-   */
-  #holdCommands(): void {
-    this.#clockSet = new Promise((resolve) => {
-      this.#setClock = () => {
-        this.#setClock = undefined;
-        const done = (): void => {
-          this.#clockSet = undefined;
-          resolve();
-        };
-        this.#agent.exec(`date -u -s @${Math.round(Date.now() / 1000)}`).then(done, done);
-      };
-    });
-  }
-
-  #reach(phase: BootPhase): void {
-    if (PHASES.indexOf(phase) <= PHASES.indexOf(this.#phase)) return;
-    this.#phase = phase;
-    for (const listener of this.#phaseListeners) listener(phase);
-  }
-
-  #stopped(event: CpuEvent, detail: string): void {
-    const reason: StopReason = {
-      kind: event === "halted" ? "guest-halted" : event === "reboot" ? "guest-reset" : "cpu-fault",
-      message:
-        event === "halted"
-          ? "The guest has halted."
-          : event === "reboot"
-            ? "The guest has reset its machine."
-            : `The emulated CPU failed: ${detail}.`,
-    };
-    this.#over = reason.message;
-    this.#agent.close(reason.message);
-    for (const listener of this.#stopListeners) listener(reason);
+    return this.#frames.toPcapng();
   }
 }
 
-function createCpu(
-  { wasm, networkCard, scheduler = "doorbell" }: Pick<MicroVmOptions, "wasm" | "networkCard" | "scheduler">,
-  memoryMiB: number,
-): Promise<Cpu> {
+async function createCpu({
+  wasm,
+  memoryMiB,
+  networkCard,
+  scheduler = "doorbell",
+}: Pick<MicroVmOptions, "wasm" | "networkCard" | "scheduler"> & { memoryMiB: number }): Promise<Cpu> {
+  if (!canHold(memoryMiB * MIB)) {
+    throw new BootError(
+      "no-memory",
+      `There is not enough memory here for a guest with ${memoryMiB} MiB: give it less, or close what else is open.`,
+    );
+  }
   return Cpu.create({
     wasm,
     memoryBytes: memoryMiB * MIB,

@@ -159,6 +159,9 @@ export interface AbortSignalLike {
 
 /** Why a running machine stopped by itself. */
 export type StopReason =
+  /** By `poweroff` or `halt`: there is nothing that the power could be cut of, so both halt the CPU. */
   | { readonly kind: "guest-halted"; readonly message: string }
+  /** The message has the panic's own text. */
+  | { readonly kind: "guest-panic"; readonly message: string }
   | { readonly kind: "guest-reset"; readonly message: string }
   | { readonly kind: "cpu-fault"; readonly message: string };

@@ -100,17 +100,17 @@ describe("a guest's life", () => {
   });
 
   it.each([
-    ["poweroff -f", "guest-halted"],
-    ["reboot -f", "guest-reset"],
-    ["echo c > /proc/sysrq-trigger", "guest-reset"],
-  ])("ends by %s, and the machine says so", async (command, kind) => {
+    ["poweroff -f", "guest-halted", "The guest has shut down."],
+    ["reboot -f", "guest-reset", "The guest has reset its machine."],
+    ["echo c > /proc/sysrq-trigger", "guest-panic", "Linux has panicked: sysrq triggered crash."],
+  ])("ends by %s, and the machine says so", async (command, kind, message) => {
     guest = await bootGuest();
     await guest.run("true");
     const { vm } = guest;
     const stopped = new Promise<StopReason>((resolve) => vm.onStop(resolve));
     const run = vm.exec(command).catch((error: Error) => error.message);
-    expect((await stopped).kind).toBe(kind);
-    expect(typeof (await run)).toBe("string");
+    expect(await stopped).toEqual({ kind, message });
+    expect(await run).toBe(message);
     expect(vm.running).toBe(false);
   });
 

@@ -505,7 +505,7 @@ export class MachineStore {
     clearInterval(this.#sampler);
     this.snapshots.gone();
     // As a computer does. Not one that never came to a console: it might go on like that for ever.
-    const inUse = machine.phase === "console" || machine.phase === "network" || machine.phase === "ready";
+    const inUse = machine.phase !== "started" && machine.phase !== "kernel";
     if (reason.kind === "guest-reset" && inUse && this.#state.comparison.stage === "idle") {
       void this.boot();
       this.showNotice("The guest has reset its machine, and boots again.");

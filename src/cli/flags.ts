@@ -81,7 +81,8 @@ terminal, which Ctrl-] leaves.
   --help                       this text
 
 Exit status: the command's with --exec; 0 when --until has matched; 1 when the guest
-stopped before that; 2 for a mistake in the flags or a file; 124 on timeout.
+stopped before that; 2 for a mistake in the flags or a file; 124 on timeout. In the
+terminal: 0 when the guest shut down; after a reset it boots again.
 `;
 
 const OPTIONS = {

@@ -2,12 +2,14 @@
 import { BootError, MicroVm, type NamedBytes, SnapshotError, SwitchError } from "../index.ts";
 import { packOverlay, readGuestImage, readUserFile, readWasm, writeUserFile } from "./files.ts";
 import { type Flags, HELP, parseFlags, UsageError } from "./flags.ts";
-import { attachTerminal } from "./terminal.ts";
+import { Terminal } from "./terminal.ts";
 
 const EXIT_STOPPED = 1;
 const EXIT_USAGE = 2;
 const EXIT_TIMEOUT = 124;
 const EXIT_INTERRUPTED = 130;
+/** No exit status: the machine is to boot again. */
+const RESTART = -1;
 /** How much of the console's latest output --until looks at, in characters. */
 const UNTIL_WINDOW = 65536;
 
@@ -29,18 +31,32 @@ async function main(): Promise<number> {
     );
   }
   const vm = flags.restore ? await restoreMachine(flags.restore, flags) : await createMachine(flags);
+  const fromOutside = [interrupted(flags), ...(flags.timeout > 0 ? [timedOut(flags)] : [])];
+  if (flags.exec !== undefined || flags.until !== undefined)
+    return finish(vm, flags, () => [drive(vm, flags), stopped(vm), ...fromOutside]);
+  const terminal = new Terminal();
+  try {
+    const left = terminal.left.then((): Outcome => ({ status: 0 }));
+    let status = await finish(vm, flags, () => [interact(vm, terminal), left, ...fromOutside]);
+    while (status === RESTART) {
+      const next = await createMachine(flags);
+      status = await finish(next, flags, () => [interact(next, terminal), left, ...fromOutside]);
+    }
+    return status;
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Begins the run, waits for the first of its ends, writes what is to be written, and lets go of the machine. */
+async function finish(vm: MicroVm, flags: Flags, begin: () => readonly Promise<Outcome>[]): Promise<number> {
   if (flags.trace) vm.trace.start();
   try {
-    const outcome = await Promise.race([
-      drive(vm, flags),
-      stopped(vm, flags),
-      interrupted(flags),
-      ...(flags.timeout > 0 ? [timedOut(flags)] : []),
-    ]);
+    const outcome = await Promise.race(begin());
     if (outcome.message) process.stderr.write(`${outcome.message}\n`);
     vm.pause();
     if (flags.stats) await writeUserFile("stats", flags.stats, `${JSON.stringify(vm.metrics(), null, 2)}\n`);
-    if (flags.save) await writeUserFile("save", flags.save, await vm.save());
+    if (flags.save && outcome.status !== RESTART) await writeUserFile("save", flags.save, await vm.save());
     if (flags.pcap) await writeUserFile("pcap", flags.pcap, vm.pcapng());
     if (flags.trace) await writeUserFile("trace", flags.trace, renderTrace(vm, flags.trace));
     return outcome.status;
@@ -100,14 +116,8 @@ function rootFileSystem(flags: Flags): Promise<NamedBytes>[] {
   return flags.kernel ? [] : [readGuestImage("initramfs.cpio.gz")];
 }
 
-/** Does what the flags ask for until it is done. */
+/** Does what --exec or --until asks for until it is done. */
 async function drive(vm: MicroVm, flags: Flags): Promise<Outcome> {
-  if (flags.exec === undefined && flags.until === undefined) {
-    const left = attachTerminal(vm);
-    vm.start();
-    await left;
-    return { status: 0 };
-  }
   if (!flags.quiet) {
     vm.console.onOutput((bytes) => process.stderr.write(bytes));
     vm.serial.onOutput((bytes) => process.stderr.write(bytes));
@@ -172,14 +182,26 @@ function switchEvery(vm: MicroVm, flags: Flags): { stop: () => Promise<void> } {
   };
 }
 
-function stopped(vm: MicroVm, flags: Flags): Promise<Outcome> {
-  const interactive = flags.exec === undefined && flags.until === undefined;
+/** A guest that stops before it has done what was asked for has not done it. */
+function stopped(vm: MicroVm): Promise<Outcome> {
   return new Promise((resolve) => {
+    vm.onStop(({ message }) => resolve({ status: EXIT_STOPPED, message }));
+  });
+}
+
+/** Runs in the terminal: shutting down is how one leaves, and a reset boots again, as at a computer. */
+function interact(vm: MicroVm, terminal: Terminal): Promise<Outcome> {
+  terminal.join(vm);
+  const ended = new Promise<Outcome>((resolve) => {
     vm.onStop(({ kind, message }) => {
-      const expected = interactive && kind !== "cpu-fault";
-      resolve({ status: expected ? 0 : EXIT_STOPPED, message });
+      // One that never came to a console might go on like that for ever.
+      const inUse = vm.phase !== "started" && vm.phase !== "kernel";
+      const again = kind === "guest-reset" && inUse;
+      resolve({ status: kind === "guest-halted" ? 0 : again ? RESTART : EXIT_STOPPED, message });
     });
   });
+  vm.start();
+  return ended;
 }
 
 /** The first Ctrl-C goes to the command in the guest, the second ends us; without a command the first one does. */

@@ -20,13 +20,23 @@ interface Run {
   readonly stderr: string;
 }
 
-/** `npm run -s vm -- args`, with an optional signal sent after some output has come. */
+/** What our guest image prints when its shell is there. */
+const READY = "Doorbell guest ready";
+
+/** `npm run -s vm -- args`; a signal may be sent after some output has come, and each time a shell is there something typed. */
 function vm(
   args: readonly string[],
-  options: { interruptAfter?: string; stdin?: string } = {},
+  options: {
+    interruptAfter?: string;
+    stdin?: string;
+    type?: readonly string[];
+    node?: readonly string[];
+  } = {},
 ): Promise<Run> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(ROOT, "scripts/vm.mjs"), ...args], { cwd: folder });
+    const child = spawn(process.execPath, [...(options.node ?? []), join(ROOT, "scripts/vm.mjs"), ...args], {
+      cwd: folder,
+    });
     let stdout = "";
     let stderr = "";
     let interrupted = false;
@@ -37,11 +47,19 @@ function vm(
         child.kill("SIGINT");
       }
     });
+    const type = [...(options.type ?? [])];
+    let typedAt = 0;
+    child.stdout.on("data", () => {
+      const ready = stdout.indexOf(READY, typedAt);
+      if (ready < 0 || type.length === 0) return;
+      typedAt = ready + READY.length;
+      child.stdin.write(type.shift() ?? "");
+    });
     child.stderr.on("data", (bytes: Buffer) => {
       stderr += bytes;
     });
     if (options.stdin !== undefined) child.stdin.write(options.stdin);
-    else child.stdin.end();
+    else if (options.type === undefined) child.stdin.end();
     child.on("close", (status) => resolve({ status, stdout, stderr }));
   });
 }
@@ -141,6 +159,32 @@ describe("the headless runner", () => {
     const { status, stdout } = await vm([], { stdin: "\x1d" });
     expect(status).toBe(0);
     expect(stdout).toBe("\r\n");
+  });
+
+  it("boots again in the terminal after reboot -f, and ends by poweroff -f with status 0", async () => {
+    const { status, stdout, stderr } = await vm([], { type: ["reboot -f\n", "poweroff -f\n"] });
+    expect(stdout.split(READY)).toHaveLength(3);
+    expect(stderr).toContain("The guest has reset its machine.");
+    expect(stderr).toContain("The guest has shut down.");
+    expect(status).toBe(0);
+  });
+
+  it.each([
+    ["reboot -f", "The guest has reset its machine."],
+    ["echo c > /proc/sysrq-trigger", "Linux has panicked: sysrq triggered crash."],
+  ])("ends with status 1 and a sentence when a command's guest stops by %s", async (command, sentence) => {
+    const { status, stderr } = await vm(["--exec", command, "--quiet"]);
+    expect(stderr).toBe(`${sentence}\n`);
+    expect(status).toBe(1);
+  });
+
+  it("says in a sentence that there is not enough memory for the guest", async () => {
+    // 48 MiB of WebAssembly memory, where a guest wants 64 and something: the limit is the platform's own.
+    const { status, stderr } = await vm(["--exec", "true"], { node: ["--wasm-max-mem-pages=768"] });
+    expect(stderr).toBe(
+      "There is not enough memory here for a guest with 64 MiB: give it less, or close what else is open.\n",
+    );
+    expect(status).toBe(2);
   });
 
   it.each<[string, string[], RegExp]>([

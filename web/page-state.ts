@@ -131,6 +131,16 @@ export interface PageState {
   readonly comparison: ComparisonState;
 }
 
+/** What a part of the store needs of it. */
+export interface StoreAccess {
+  readonly state: PageState;
+  /** The machine that is there. Whoever waited for it looks again whether it is still the same. */
+  readonly machine: Machine | undefined;
+  update(change: Partial<PageState>): void;
+  /** Says something aloud. */
+  announce(text: string): void;
+}
+
 /** Whether a choice waits for the next start. */
 export function needsRestart({ started, transport, interrupts, atStart }: PageState): boolean {
   if (started === undefined) return false;

@@ -8,7 +8,6 @@ import type {
   InterruptMode,
   MicroVmOptions,
   StopReason,
-  SwitchResult,
   TraceEvent,
   TraceEventKind,
   TransportKind,
@@ -18,19 +17,15 @@ import { Comparison, NO_COMPARISON } from "./comparison.ts";
 import type { ComparisonSettings } from "./comparison-run.ts";
 import type { ImageDownloads } from "./downloads.ts";
 import { modelledExitCost } from "./exit-cost.ts";
-import { formatMilliseconds } from "./format.ts";
+import { MachineSession } from "./machine-session.ts";
 import { MetricsHistory } from "./metrics-history.ts";
 import type { AtStart, PageOptions } from "./page-options.ts";
-import type { Machine, MachineSource, PageState, TerminalSink } from "./page-state.ts";
+import type { Machine, MachineSource, PageState, StoreAccess, TerminalSink } from "./page-state.ts";
 import { startProblem, stopProblem } from "./problems.ts";
-import { type RrResult, RUN_SECONDS, runRr, summariseRun } from "./rr-run.ts";
 import { type Origin, Snapshots } from "./snapshots.ts";
-import { DOORBELL_NAMES, INTERRUPT_NAMES, INTERRUPT_SHORT, sentence, TRANSPORT_NAMES } from "./words.ts";
-
-const SAMPLE_MS = 250;
-const RESULTS_KEPT = 4;
-/** A boot takes one to three seconds; after this the page says that something is wrong. */
-const SLOW_BOOT_MS = 20_000;
+import { Switches } from "./switches.ts";
+import { TcpRrRuns } from "./tcp-rr-runs.ts";
+import { INTERRUPT_SHORT, sentence, TRANSPORT_NAMES } from "./words.ts";
 
 export class MachineStore {
   /** "Reproduce the table". */
@@ -44,14 +39,12 @@ export class MachineStore {
   readonly #sampled = new Set<() => void>();
   #state: PageState;
   #history = new MetricsHistory();
-  #machine: Machine | undefined;
-  #subscriptions: Unsubscribe[] = [];
+  #session: MachineSession | undefined;
   #terminal: TerminalSink | undefined;
-  #sampler: ReturnType<typeof setInterval> | undefined;
-  #slowTimer: ReturnType<typeof setTimeout> | undefined;
   /** Counts starts: what an abandoned start still does must not touch its successor. */
   #generation = 0;
-  #cancel: AbortController | undefined;
+  readonly #runs: TcpRrRuns;
+  readonly #switches: Switches;
 
   constructor(source: MachineSource, options: PageOptions) {
     this.#source = source;
@@ -65,7 +58,7 @@ export class MachineStore {
     this.snapshots = new Snapshots(
       {
         get machine() {
-          return store.#machine;
+          return store.machine;
         },
         get calm() {
           return store.#calm;
@@ -76,6 +69,21 @@ export class MachineStore {
       source.kept?.identity ?? "",
       source.kept?.visit ?? { from: undefined, mayKeep: false },
     );
+    const access: StoreAccess = {
+      get state() {
+        return store.#state;
+      },
+      get machine() {
+        return store.machine;
+      },
+      update: (change) => this.#update(change),
+      announce: (text) => this.announce(text),
+    };
+    this.#runs = new TcpRrRuns(access, () => this.#runMode());
+    this.#switches = new Switches(access, (mark) => {
+      this.#history.mark(performance.now(), mark);
+      this.snapshots.switched();
+    });
     this.#state = {
       stage: "downloading",
       downloads: this.#downloads.progress,
@@ -109,12 +117,12 @@ export class MachineStore {
 
   /** The machine itself, absent while there is none. A view that keeps it looks again after each change. */
   get machine(): Machine | undefined {
-    return this.#machine;
+    return this.#session?.machine;
   }
 
   /** What the capture holds, absent while there is no machine. */
   get capture(): Machine["capture"] | undefined {
-    return this.#machine?.capture;
+    return this.machine?.capture;
   }
 
   /** Calls back after each change of `state`. */
@@ -136,12 +144,12 @@ export class MachineStore {
 
   /** What the person typed. */
   type(bytes: Uint8Array): void {
-    this.#machine?.console.write(bytes);
+    this.machine?.console.write(bytes);
     this.snapshots.typed(bytes);
   }
 
   resizeTerminal(columns: number, rows: number): void {
-    this.#machine?.console.resize(columns, rows);
+    this.machine?.console.resize(columns, rows);
   }
 
   /** Begins the visit: with the machine that the browser has kept for it, or with a boot. */
@@ -263,54 +271,38 @@ export class MachineStore {
 
   pause(): void {
     if (this.#state.stage !== "running" || this.#state.switching !== undefined) return;
-    this.#machine?.pause();
+    this.machine?.pause();
     this.#update({ stage: "paused" });
     this.announce("Paused.");
   }
 
   resume(): void {
     if (this.#state.stage !== "paused" || this.#state.comparison.stage !== "idle") return;
-    this.#machine?.resume();
+    this.machine?.resume();
     this.#update({ stage: "running" });
     this.announce("Running.");
   }
 
   /** Runs to the next event of one of the kinds, and pauses there; {@link pause} gives it up. */
   async step(kinds: readonly TraceEventKind[]): Promise<TraceEvent | undefined> {
-    const machine = this.#machine;
+    const machine = this.machine;
     const { stage, switching, comparison } = this.#state;
     if (machine === undefined || switching !== undefined || comparison.stage !== "idle") return undefined;
     if (stage !== "running" && stage !== "paused") return undefined;
     if (stage === "paused") this.#update({ stage: "running" });
     const event = await machine.stepToEvent(kinds);
-    if (machine !== this.#machine || event === undefined || this.#state.stage !== "running") return undefined;
+    if (machine !== this.machine || event === undefined || this.#state.stage !== "running") return undefined;
     this.#update({ stage: "paused" });
     return event;
   }
 
   /** Live on MMIO; on PCI the choice waits for the next start. */
   setInterrupts(mode: InterruptMode): Promise<void> {
-    if (mode === this.#state.interrupts) return Promise.resolve();
-    if (this.#state.started?.transport === "pci") {
-      this.#update({ interrupts: mode });
-      this.announce(`${INTERRUPT_NAMES.pci[mode]} takes effect at the next restart.`);
-      return Promise.resolve();
-    }
-    return this.#switch(
-      "interrupts",
-      INTERRUPT_NAMES.mmio[mode],
-      { interrupts: mode },
-      INTERRUPT_SHORT.mmio[mode],
-      (m) => m.setInterrupts(mode),
-    );
+    return this.#switches.setInterrupts(mode);
   }
 
   setDoorbell(mode: DoorbellMode): Promise<void> {
-    if (mode === this.#state.doorbell) return Promise.resolve();
-    const name = DOORBELL_NAMES[mode].toLowerCase();
-    return this.#switch("doorbell", `${name} doorbells`, { doorbell: mode }, name, (m) =>
-      m.setDoorbell(mode),
-    );
+    return this.#switches.setDoorbell(mode);
   }
 
   /** Chooses what carries virtio at the next start. */
@@ -328,48 +320,24 @@ export class MachineStore {
 
   /** Sets the exit-cost model, live. */
   setExitCost(nanoseconds: number): void {
-    this.#machine?.setExitCost(nanoseconds);
+    this.machine?.setExitCost(nanoseconds);
     this.#update({ exitCostNs: nanoseconds });
     this.announce(modelledExitCost(nanoseconds) ?? "The exit-cost model is off.");
   }
 
   /** Runs tcp_rr in the guest and keeps its result. */
-  async runTcpRr(): Promise<void> {
-    const machine = this.#machine;
-    if (machine === undefined || this.#state.stage !== "running" || this.#state.run !== "idle") return;
-    const generation = this.#generation;
-    this.#update({ run: "running", notice: undefined });
-    this.announce("tcp_rr runs.");
-    const cancel = new AbortController();
-    this.#cancel = cancel;
-    const before = this.#runMode();
-    try {
-      const run = await runRr(machine, RUN_SECONDS, cancel.signal);
-      if (generation !== this.#generation || cancel.signal.aborted) return;
-      const after = this.#runMode();
-      this.#keepResult(summariseRun(run, before === after ? after : `${before}, then ${after}`));
-    } catch (error) {
-      if (generation === this.#generation && !cancel.signal.aborted) {
-        this.#update({ notice: `tcp_rr gave no result: ${sentence(error)}` });
-      }
-    } finally {
-      if (generation === this.#generation) {
-        this.#update({ run: "idle" });
-        if (cancel.signal.aborted) this.announce("tcp_rr was cancelled.");
-      }
-    }
+  runTcpRr(): Promise<void> {
+    return this.#runs.run();
   }
 
   /** Ends the run in progress. */
   cancelTcpRr(): void {
-    if (this.#state.run !== "running") return;
-    this.#update({ run: "cancelling" });
-    this.#cancel?.abort();
+    this.#runs.cancel();
   }
 
   /** The capture as a pcapng file, or undefined when there is none. */
   pcapng(): Uint8Array | undefined {
-    return this.#machine?.pcapng();
+    return this.machine?.pcapng();
   }
 
   dismissNotice(): void {
@@ -415,49 +383,21 @@ export class MachineStore {
       : INTERRUPT_SHORT.mmio[interrupts];
   }
 
-  #keepResult(result: RrResult): void {
-    this.#update({ results: [result, ...this.#state.results].slice(0, RESULTS_KEPT) });
-    const rate = Math.round(result.transactionsPerSecond).toLocaleString("en");
-    const exits = result.exitsPerTransaction?.toFixed(2) ?? "an unknown number of";
-    this.announce(`tcp_rr is done: ${rate} transactions per second, ${exits} exits per transaction.`);
-  }
-
-  async #switch(
-    kind: "interrupts" | "doorbell",
-    name: string,
-    wanted: Partial<PageState>,
-    markLabel: string,
-    perform: (machine: Machine) => Promise<SwitchResult>,
-  ): Promise<void> {
-    const machine = this.#machine;
-    if (machine === undefined || this.#state.stage !== "running" || this.#state.switching !== undefined)
-      return;
-    const generation = this.#generation;
-    this.#update({ ...wanted, switching: kind, notice: undefined });
-    let done: Partial<PageState>;
-    try {
-      const result = await perform(machine);
-      if (generation !== this.#generation) return;
-      this.#history.mark(performance.now(), markLabel);
-      this.snapshots.switched();
-      this.announce(`The devices use ${name}, after ${formatMilliseconds(result.milliseconds)}.`);
-      done = {};
-    } catch (error) {
-      if (generation !== this.#generation) return;
-      done = {
-        notice: `The switch to ${name} did not finish: ${sentence(error)} Nothing is lost; try again.`,
-      };
-    }
-    this.#update({
-      ...done,
-      switching: undefined,
-      interrupts: machine.interrupts,
-      doorbell: machine.doorbell,
-    });
-  }
-
   #adopt(machine: Machine, origin: Origin, scrollback?: Uint8Array): void {
-    this.#machine = machine;
+    const session = new MachineSession(machine, {
+      printed: (bytes) => {
+        this.#terminal?.write(bytes);
+        this.snapshots.printed(bytes);
+      },
+      reached: (phase, milliseconds) => this.#reached(phase, milliseconds),
+      sampled: (metrics) => {
+        this.#history.push(performance.now(), metrics);
+        this.#sampled.forEach((callback) => void callback());
+      },
+      late: () => this.#update({ slow: this.#state.stage === "booting" }),
+      stopped: (reason) => this.#stopped(machine, reason),
+    });
+    this.#session = session;
     this.snapshots.adopted(origin, scrollback);
     this.#source.onMachine?.(machine);
     this.#update({
@@ -467,42 +407,21 @@ export class MachineStore {
         atStart: atStart(machine),
       },
     });
-    const started = performance.now();
-    const reach = (phase: BootPhase) => {
-      this.#update({
-        phases: { ...this.#state.phases, [phase]: performance.now() - started },
-        // A shell is there from "console" on: from then the machine is in use.
-        ...(phase === "console" && this.#state.stage === "booting" ? { stage: "running" as const } : {}),
-      });
-      if (phase === "console") this.announce("The console is connected. Linux is ready for input.");
-    };
-    const show = (bytes: Uint8Array) => {
-      this.#terminal?.write(bytes);
-      this.snapshots.printed(bytes);
-    };
-    this.#subscriptions = [
-      machine.console.onOutput(show),
-      machine.serial.onOutput(show),
-      machine.onPhase(reach),
-      machine.onStop((reason) => this.#stopped(machine, reason)),
-    ];
     this.#terminal?.clear();
     if (scrollback) this.#terminal?.replay(scrollback);
-    machine.start();
-    this.#sampler = setInterval(() => this.#sample(), SAMPLE_MS);
-    this.#sample();
-    this.#slowTimer = setTimeout(() => this.#update({ slow: this.#state.stage === "booting" }), SLOW_BOOT_MS);
+    session.start();
   }
 
-  #sample(): void {
-    const machine = this.#machine;
-    if (machine === undefined) return;
-    this.#history.push(performance.now(), machine.metrics());
-    this.#sampled.forEach((callback) => void callback());
+  #reached(phase: BootPhase, milliseconds: number): void {
+    this.#update({
+      phases: { ...this.#state.phases, [phase]: milliseconds },
+      // A shell is there from "console" on: from then the machine is in use.
+      ...(phase === "console" && this.#state.stage === "booting" ? { stage: "running" as const } : {}),
+    });
+    if (phase === "console") this.announce("The console is connected. Linux is ready for input.");
   }
 
   #stopped(machine: Machine, reason: StopReason): void {
-    clearInterval(this.#sampler);
     this.snapshots.gone();
     // As a computer does. Not one that never came to a console: it might go on like that for ever.
     const inUse = machine.phase !== "started" && machine.phase !== "kernel";
@@ -515,14 +434,11 @@ export class MachineStore {
   }
 
   async #dispose(): Promise<void> {
-    clearInterval(this.#sampler);
-    clearTimeout(this.#slowTimer);
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#subscriptions = [];
-    const machine = this.#machine;
-    if (machine) this.snapshots.gone();
-    this.#machine = undefined;
-    await machine?.destroy();
+    const session = this.#session;
+    if (session === undefined) return;
+    this.snapshots.gone();
+    this.#session = undefined;
+    await session.end();
   }
 
   #downloadsReported = false;

@@ -237,9 +237,9 @@ describe("the page", () => {
     await page.getByText("Trapped register accesses of the network card").waitFor({ state: "hidden" });
   });
 
-  it("says in words that the guest has stopped, and restarts it", async () => {
+  it("says in words that the guest has shut down, and starts it again", async () => {
     await typeInTerminal(page, "clear; poweroff -f\n");
-    await page.getByRole("alert").getByText("The guest has stopped").waitFor({ timeout: 30_000 });
+    await page.getByRole("alert").getByText("The guest is off").waitFor({ timeout: 30_000 });
     await page.locator("#retry").click();
     await untilReady(page);
     await typeInTerminal(page, "echo again $((5+5))\n");

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { type Connect, defineConfig, type Plugin } from "vite";
+import { imageHashes, subresourceIntegrity } from "./vite.integrity.ts";
 
 /**
  * v86 is one file for browsers and Node and names Node's modules on paths that a browser never takes.
@@ -71,8 +72,11 @@ export default defineConfig({
   cacheDir: "../node_modules/.vite",
   // Not a single-page application: a missing kernel has to be a 404, not index.html.
   appType: "mpa",
-  plugins: [v86WithoutNode, guestFiles],
-  define: { __MACHINE_IDENTITY__: JSON.stringify(machineIdentity()) },
+  plugins: [v86WithoutNode, guestFiles, subresourceIntegrity],
+  define: {
+    __MACHINE_IDENTITY__: JSON.stringify(machineIdentity()),
+    __IMAGE_HASHES__: JSON.stringify(imageHashes()),
+  },
   // The development server takes the libraries' production builds too: their development builds talk to the console.
   resolve: { conditions: ["module", "browser", "production"] },
   build: {

@@ -1,5 +1,6 @@
 import { defineConfig } from "vite";
 import { v86WithoutNode } from "./vite.config.ts";
+import { imageHashes } from "./vite.integrity.ts";
 
 /**
  * The library: the API (src/index.ts) and the element that brings it (web/doorbell-vm.ts), for pages that are not ours.
@@ -10,7 +11,7 @@ export default defineConfig({
   publicDir: false,
   plugins: [v86WithoutNode],
   resolve: { conditions: ["module", "browser", "production"] },
-  define: { "process.env.NODE_ENV": '"production"' },
+  define: { "process.env.NODE_ENV": '"production"', __IMAGE_HASHES__: JSON.stringify(imageHashes()) },
   build: {
     target: "es2023",
     chunkSizeWarningLimit: 1200,

@@ -123,6 +123,7 @@ export class DoorbellApp extends LitElement {
           Emulated CPU (v86): a trapped access costs about 0.05 &micro;s here, 1 to 2 &micro;s on hardware virtualisation.
           Counts per transaction do not depend on that.
         </span>
+        <span>The guest reaches nothing outside this page.</span>
         <span>Documentation: docs/ in the repository</span>
       </footer>
       <doorbell-table .store=${store}></doorbell-table>

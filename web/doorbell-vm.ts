@@ -191,8 +191,12 @@ export class DoorbellVm extends HTMLElement {
   }
 
   #makeStore(): MachineStore {
+    const { emulator, kernel, initramfs } = __IMAGE_HASHES__;
+    const hashes: Record<string, string | undefined> = { wasm: emulator, kernel, initrd: initramfs };
     const url = (name: string, file: string) => {
       const given = this.getAttribute(name);
+      // Somebody's own file is taken as it is.
+      if (given !== null) delete hashes[name];
       return given === null ? beside(file) : new URL(given, document.baseURI).href;
     };
     const urls = {
@@ -204,7 +208,11 @@ export class DoorbellVm extends HTMLElement {
     return new MachineStore(
       {
         ...urls,
-        downloads: imageDownloads(urls),
+        downloads: imageDownloads(urls, {
+          emulator: hashes.wasm,
+          kernel: hashes.kernel,
+          initramfs: hashes.initrd,
+        }),
         create: async (options) => {
           const machine = await MicroVm.create({ ...options, ...(append === null ? {} : { append }) });
           this.#machine = machine;

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { type DownloadRequest, Downloads, takeInflated, takeModule } from "./downloads.ts";
 
 const REQUESTS: [DownloadRequest<Uint8Array>, DownloadRequest<Uint8Array>] = [
-  { label: "kernel", url: "/kernel", take: takeInflated },
-  { label: "initramfs", url: "/initramfs", take: takeInflated },
+  { label: "kernel", url: "/kernel", take: takeInflated() },
+  { label: "initramfs", url: "/initramfs", take: takeInflated() },
 ];
 
 /** Stands in for the network: what each address answers. */
@@ -93,8 +93,8 @@ describe("downloads", () => {
     const archive = await gzip(text);
     serve({ "/archive": () => new Response(archive), "/module": () => new Response(module) });
     const downloads = new Downloads<[Uint8Array, WebAssembly.Module]>([
-      { label: "archive", url: "/archive", take: takeInflated },
-      { label: "module", url: "/module", take: takeModule },
+      { label: "archive", url: "/archive", take: takeInflated() },
+      { label: "module", url: "/module", take: takeModule() },
     ]);
     const [inflated, compiled] = await downloads.run(() => {});
     expect(inflated).toEqual(text);
@@ -118,6 +118,40 @@ describe("downloads", () => {
     serve({ "/kernel": () => new Response(cut), "/initramfs": () => bytes(4) });
     await expect(new Downloads(REQUESTS).run(() => {})).rejects.toThrow(
       "The kernel came in damaged: the server has another file at /kernel than it should.",
+    );
+  });
+
+  it("take what the page was built with, by its hash, and nothing else; what a cache kept is fetched once more", async () => {
+    const sha256 = async (content: Uint8Array<ArrayBuffer>) => {
+      const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+      return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    };
+    const text = new TextEncoder().encode("a kernel, inflated");
+    const module = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    // The same, with a custom section in it that does nothing.
+    const other = Uint8Array.of(...module, 0, 1, 0);
+    const archive = await gzip(text);
+    const old = await gzip(new TextEncoder().encode("an older kernel"));
+    const answers = { "/kernel": () => new Response(old), "/module": () => new Response(other) };
+    const inits: (RequestInit | undefined)[] = [];
+    vi.stubGlobal("fetch", (url: keyof typeof answers, init?: RequestInit) => {
+      inits.push(init);
+      return Promise.resolve(answers[url]());
+    });
+    const kernel = { label: "kernel", url: "/kernel", take: takeInflated(await sha256(text)) };
+    const emulator = { label: "emulator", url: "/module", take: takeModule(await sha256(module)) };
+    for (const request of [kernel, emulator]) {
+      await expect(new Downloads<[unknown]>([request]).run()).rejects.toThrow(
+        `The ${request.label} came in damaged: the server has another file at ${request.url} than it should.`,
+      );
+    }
+    expect(inits.map((init) => init?.cache)).toEqual([undefined, "reload", undefined, "reload"]);
+    answers["/module"] = () => new Response(module);
+    const answer = [old, archive];
+    answers["/kernel"] = () => new Response(answer.shift());
+    expect((await new Downloads<[Uint8Array]>([kernel]).run())[0]).toEqual(text);
+    expect((await new Downloads<[WebAssembly.Module]>([emulator]).run())[0]).toBeInstanceOf(
+      WebAssembly.Module,
     );
   });
 

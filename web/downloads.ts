@@ -5,7 +5,7 @@ export interface DownloadRequest<T> {
   readonly label: string;
   readonly url: string;
   /** Makes what is wanted of the body, while it comes in. */
-  take(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<T>;
+  take(body: Body): Promise<T>;
 }
 
 /** How far one download is. */
@@ -22,17 +22,45 @@ export class DownloadError extends Error {
   override readonly name = "DownloadError";
 }
 
-/** Takes a WebAssembly module: it is compiled as fast as it comes. */
-export function takeModule(body: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<WebAssembly.Module> {
-  return WebAssembly.compileStreaming(
-    new Response(body, { headers: { "Content-Type": "application/wasm" } }),
-  );
+type Body = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** Takes a WebAssembly module: it is compiled as fast as it comes. `sha256`: see {@link isGenuine}. */
+export const takeModule =
+  (sha256?: string) =>
+  async (body: Body): Promise<WebAssembly.Module> => {
+    const [compiled, kept] = sha256 === undefined ? [body] : body.tee();
+    const whole = kept && new Response(kept).arrayBuffer();
+    whole?.catch(() => {});
+    const module = await WebAssembly.compileStreaming(
+      new Response(compiled, { headers: { "Content-Type": "application/wasm" } }),
+    );
+    if (whole && !(await isGenuine(await whole, sha256))) throw new Error("another module");
+    return module;
+  };
+
+/**
+ * Takes a file's bytes, inflated when it is a gzip file: the last chunk comes in soon before the last byte goes out.
+ * `sha256`, of the inflated file: see {@link isGenuine}.
+ */
+export const takeInflated =
+  (sha256?: string) =>
+  async (body: Body): Promise<Uint8Array<ArrayBuffer>> => {
+    const bytes = await inflate(body);
+    if (!(await isGenuine(bytes, sha256))) throw new Error("another file");
+    return bytes;
+  };
+
+/**
+ * Whether these are the bytes that the page was built with, by their SHA-256 in hexadecimal; true when none is given, and on a
+ * page without TLS, where browsers have no hash functions and nothing that came could be relied on anyway.
+ */
+async function isGenuine(bytes: BufferSource, sha256: string | undefined): Promise<boolean> {
+  if (sha256 === undefined || globalThis.crypto?.subtle === undefined) return true;
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
 }
 
-/** Takes a file's bytes, inflated when it is a gzip file: the last chunk comes in soon before the last byte goes out. */
-export async function takeInflated(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-): Promise<Uint8Array<ArrayBuffer>> {
+async function inflate(body: Body): Promise<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   const first = await reader.read();
   const start = first.value ?? new Uint8Array(0);
@@ -123,24 +151,44 @@ export class Downloads<T extends readonly unknown[]> {
 /** What a machine is made of: the emulator, the kernel and the initramfs. */
 export type ImageDownloads = Downloads<[WebAssembly.Module, Uint8Array, Uint8Array]>;
 
-export function imageDownloads(urls: {
-  readonly wasmUrl: string;
-  readonly kernelUrl: string;
-  readonly initramfsUrl: string;
-}): ImageDownloads {
+export function imageDownloads(
+  urls: {
+    readonly wasmUrl: string;
+    readonly kernelUrl: string;
+    readonly initramfsUrl: string;
+  },
+  sha256: Partial<Record<"emulator" | "kernel" | "initramfs", string | undefined>>,
+): ImageDownloads {
   return new Downloads([
-    { label: "emulator", url: urls.wasmUrl, take: takeModule },
-    { label: "kernel", url: urls.kernelUrl, take: takeInflated },
-    { label: "initramfs", url: urls.initramfsUrl, take: takeInflated },
+    { label: "emulator", url: urls.wasmUrl, take: takeModule(sha256.emulator) },
+    { label: "kernel", url: urls.kernelUrl, take: takeInflated(sha256.kernel) },
+    { label: "initramfs", url: urls.initramfsUrl, take: takeInflated(sha256.initramfs) },
   ]);
 }
 
+/** A file that came, but is not what it should be. */
+class DamagedError extends DownloadError {}
+
+/** A damaged file may be an old one from the browser's cache, or a proxy's: it is fetched past them before that is told. */
 async function download<T>(
-  { label, url, take }: DownloadRequest<T>,
+  request: DownloadRequest<T>,
   signal: AbortSignal,
   onProgress: (progress: DownloadProgress) => void,
 ): Promise<T> {
-  const response = await fetch(url, { signal }).catch(() => {
+  try {
+    return await attempt(request, { signal }, onProgress);
+  } catch (error) {
+    if (!(error instanceof DamagedError)) throw error;
+    return attempt(request, { signal, cache: "reload" }, onProgress);
+  }
+}
+
+async function attempt<T>(
+  { label, url, take }: DownloadRequest<T>,
+  init: RequestInit,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<T> {
+  const response = await fetch(url, init).catch(() => {
     throw new DownloadError(`The ${label} could not be downloaded: the server does not answer.`);
   });
   if (!response.ok) {
@@ -176,11 +224,13 @@ async function download<T>(
     cancel: (reason) => reader?.cancel(reason),
   });
   const taken = await take(counted).catch(() => {
-    throw new DownloadError(
-      broken
-        ? `The download of the ${label} broke off after ${received.toLocaleString("en")} bytes.`
-        : `The ${label} came in damaged: the server has another file at ${url} than it should.`,
-    );
+    throw broken
+      ? new DownloadError(
+          `The download of the ${label} broke off after ${received.toLocaleString("en")} bytes.`,
+        )
+      : new DamagedError(
+          `The ${label} came in damaged: the server has another file at ${url} than it should.`,
+        );
   });
   total = received;
   report(true);

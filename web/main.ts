@@ -9,7 +9,7 @@ import { findStart } from "./kept-start.ts";
 const kernelUrl = new URL("guest/vmlinux.gz", document.baseURI).href;
 const initramfsUrl = new URL("guest/initramfs.cpio.gz", document.baseURI).href;
 const identity = __MACHINE_IDENTITY__;
-const downloads = imageDownloads({ wasmUrl, kernelUrl, initramfsUrl });
+const downloads = imageDownloads({ wasmUrl, kernelUrl, initramfsUrl }, __IMAGE_HASHES__);
 // The emulator is wanted in any case, the guest's files only for a boot. What goes wrong is told to who asks for them.
 downloads.first().catch(() => {});
 const kept = findStart(identity, location.search);

@@ -133,8 +133,8 @@ MMIO-D-23 | R | A queue's size and addresses do not change while QueueReady is 1
 MMIO-D-24 | R | Undefined bits written to InterruptACK do nothing. | MMIO Device Register Layout |  | wired
 MMIO-D-25 | D | Writing 0 to QueueReady stops the queue, and it reads 0 then. | MMIO Device Register Layout |  | mmio
 MMIO-D-26 | D | QueueNotify of a queue that does not exist or is not ready has no effect. | QueueNotify |  | mmio
-NET-01 | D | Queues are receive, transmit, control. | Network: Virtqueues | net
-NET-02 | M | With MQ max_virtqueue_pairs is 1 to 0x8000. | Network: Device configuration layout | net |  | MQ is not offered | 22
+NET-01 | D | Queues are receive and transmit of each pair, then control; without MQ the pair is one. | Network: Virtqueues | net
+NET-02 | M | With MQ max_virtqueue_pairs is 1 to 0x8000. | Network: Device configuration layout | net
 NET-03 | M | mtu is 68 to 65535. | Network: Device configuration layout | net
 NET-04 | S | mtu is at least 1280. | Network: Device configuration layout | net
 NET-05 | N | mtu does not change. | Network: Device configuration layout | net
@@ -189,21 +189,21 @@ NET-CTRL-08 | S | Packets for neither mac nor table are dropped. | Network: Sett
 NET-CTRL-09 | M | Without CTRL_VLAN frames with a VLAN tag are accepted. | Network: VLAN Filtering | net
 NET-CTRL-10 | M | With CTRL_VLAN the listed VLANs are. | Network: VLAN Filtering | net |  | CTRL_VLAN is not offered | 19
 NET-CTRL-11 | M | S_ANNOUNCE is cleared before ANNOUNCE_ACK is used. | Network: Gratuitous Packet Sending | net |  | GUEST_ANNOUNCE is not offered | 21
-NET-MQ-01 | M | After a reset packets go to the first receive queue. | Network: Automatic receive steering | net |  | MQ is not offered | 22
-NET-MQ-02 | N | Nothing is queued above the number of pairs that was set. | Network: Automatic receive steering | net |  | MQ is not offered | 22
-NET-MQ-03 | M | Steering goes by flows. | Network: Automatic receive steering | net |  | MQ is not offered | 22
-NET-MQ-04 | S | A flow is received on the queue of its transmission. | Network: Automatic receive steering | net |  | MQ is not offered | 22
-NET-MQ-05 | R | Numbers of pairs that are 0 or too large are refused. | Network: Automatic receive steering | net |  | MQ is not offered | 22
-NET-MQ-06 | M | A packet is dropped while all receive queues are being reset. | Network: Automatic receive steering | net |  | MQ and RING_RESET are not offered | 22 40
+NET-MQ-01 | M | After a reset packets go to the first receive queue. | Network: Automatic receive steering | net
+NET-MQ-02 | N | Nothing is queued above the number of pairs that was set. | Network: Automatic receive steering | net
+NET-MQ-03 | M | Steering goes by flows: all packets of one go to one queue. | Network: Automatic receive steering | net
+NET-MQ-04 | S | A flow is received on the queue of its transmission. | Network: Automatic receive steering | net
+NET-MQ-05 | R | Numbers of pairs that are 0 or too large are refused. | Network: Automatic receive steering | net
+NET-MQ-06 | M | A packet is dropped while all receive queues are being reset. | Network: Automatic receive steering | net |  | RING_RESET is not offered | 40
 NET-RSS-01 | M | With RSS the table decides about the queue. | Network: Receive-side scaling | net |  | RSS is not offered | 60
 NET-RSS-02 | M | With HASH_REPORT its configuration command is supported. | Network: Hash calculation | net |  | HASH_REPORT is not offered | 57
 NET-RSS-03 | M | RSS contexts are cleared by a reset. | Network: RSS Context | net |  | RSS is not offered | 60
 NET-HT-01 | M | With HASH_TUNNEL the outer header is the fallback. | Network: Inner Header Hash | net |  | HASH_TUNNEL is not offered | 51
-NET-COAL-01 | M | Reserved fields of coalescing commands are ignored. | Network: Notifications Coalescing | net |  | NOTF_COAL and VQ_NOTF_COAL are not offered | 53 52
+NET-COAL-01 | M | Reserved fields of coalescing commands are ignored: those of single queues have one. | Network: Notifications Coalescing | net |  | VQ_NOTF_COAL is not offered | 52
 NET-COAL-02 | M | Coalescing of a queue that is not enabled is answered ERR. | Network: Notifications Coalescing | net |  | VQ_NOTF_COAL is not offered | 52
-NET-COAL-03 | M | A queue that is enabled again takes the parameters that hold. | Network: Notifications Coalescing | net |  | NOTF_COAL and RING_RESET are not offered | 53 40
-NET-COAL-04 | M | A reset zeroes the coalescing parameters. | Network: Notifications Coalescing | net |  | NOTF_COAL is not offered | 53
-NET-COAL-05 | S | Suppressed notifications stay suppressed. | Network: Notifications Coalescing | net |  | NOTF_COAL is not offered | 53
+NET-COAL-03 | M | A queue that is enabled again takes the parameters that hold. | Network: Notifications Coalescing | net |  | RING_RESET, without which none is, is not offered | 40
+NET-COAL-04 | M | A reset zeroes the coalescing parameters. | Network: Notifications Coalescing | net
+NET-COAL-05 | S | Suppressed notifications stay suppressed when they are due by coalescing. | Network: Notifications Coalescing | net
 NET-STAT-01 | M | Statistics are queried with their capabilities. | Network: Device Statistics | net |  | DEVICE_STATS is not offered | 50
 NET-STAT-02 | M | An error in a list of requests fails the command. | Network: Device Statistics | net |  | DEVICE_STATS is not offered | 50
 NET-STAT-03 | M | Replies have their headers right. | Network: Device Statistics | net |  | DEVICE_STATS is not offered | 50

@@ -171,7 +171,7 @@ clause("FEAT-02", ({ rig, name }) => {
 });
 
 /** What each device honours, by the number of the bit. */
-const HONOURED = { net: [0, 1, 3, 5, 7, 11, 15, 16, 17, 23], console: [0, 1], rng: [] } as const;
+const HONOURED = { net: [0, 1, 3, 5, 7, 11, 15, 16, 17, 22, 23, 53], console: [0, 1], rng: [] } as const;
 
 clause("FEAT-03", ({ rig, name }) => {
   const ring = [VIRTIO_F_VERSION_1, VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX];

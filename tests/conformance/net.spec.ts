@@ -1,19 +1,28 @@
 /** The network device: virtio 1.2 section 5.1. */
 import { expect } from "vitest";
 import { hasFeature } from "../../src/virtio/device/feature-bits.ts";
+import type { NetDevice } from "../../src/virtio/device/net.ts";
 import {
   NET_CONTROL_QUEUE,
   NET_RECEIVE_QUEUE,
   NET_TRANSMIT_QUEUE,
+  receiveQueue,
+  transmitQueue,
   VIRTIO_NET_CTRL_MAC,
   VIRTIO_NET_CTRL_MAC_ADDR_SET,
+  VIRTIO_NET_CTRL_MQ,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET,
+  VIRTIO_NET_CTRL_NOTF_COAL,
+  VIRTIO_NET_CTRL_NOTF_COAL_RX_SET,
   VIRTIO_NET_ERR,
   VIRTIO_NET_F_CSUM,
   VIRTIO_NET_F_CTRL_MAC_ADDR,
   VIRTIO_NET_F_CTRL_VQ,
   VIRTIO_NET_F_GUEST_CSUM,
   VIRTIO_NET_F_GUEST_TSO4,
+  VIRTIO_NET_F_MQ,
   VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_NOTF_COAL,
   VIRTIO_NET_OK,
 } from "../../src/virtio/device/net-defs.ts";
 import {
@@ -21,14 +30,17 @@ import {
   header,
   MAC,
   type NetMachine,
+  netMachine,
+  packet,
   plain,
   receiveHeader,
   split,
   tagged,
   tcpFrame,
 } from "../../src/virtio/device/testing/net-fixture.ts";
+import { MockClock } from "../../src/virtio/testing/mock-machine.ts";
 import type { Rig } from "../../src/virtio/testing/mock-rig.ts";
-import { type Bench, clause, netOn } from "./suite.ts";
+import { type Bench, clause, netOn, on } from "./suite.ts";
 
 /** A network device with a driver that has negotiated VERSION_1 and these bits, and no ring feature. */
 function started({ transport }: Bench, ...bits: readonly number[]): NetMachine<Rig> {
@@ -53,9 +65,9 @@ function receive(machine: NetMachine<Rig>, frame: Uint8Array, ...sizes: number[]
   return machine.takeReceived();
 }
 
-/** One command; its ack, or undefined when the driver gave no place for it. */
-function command(machine: NetMachine<Rig>, bytes: readonly number[]): number {
-  const queue = machine.driver.queue(NET_CONTROL_QUEUE);
+/** One command; its ack. */
+function command(machine: NetMachine<Rig>, bytes: readonly number[], index = NET_CONTROL_QUEUE): number {
+  const queue = machine.driver.queue(index);
   const ack = machine.memory.alloc(1);
   machine.memory.writeU8(ack, 0xee);
   queue.add([
@@ -63,7 +75,7 @@ function command(machine: NetMachine<Rig>, bytes: readonly number[]): number {
     { address: ack, length: 1, writable: true },
   ]);
   queue.publish();
-  machine.driver.kick(NET_CONTROL_QUEUE);
+  machine.driver.kick(index);
   expect(queue.takeUsed()).toHaveLength(1);
   return machine.memory.readU8(ack);
 }
@@ -318,4 +330,140 @@ clause("NET-CTRL-09", (bench) => {
   const machine = started(bench);
   expect(receive(machine, tagged(100), 200)).toHaveLength(1);
   expect(receive(machine, tagged(100, 0x88a8), 200)).toHaveLength(1);
+});
+
+// Several pairs of queues, and coalescing.
+
+const CONTROL_OF_TWO = 4;
+
+/** A device of two pairs whose driver has negotiated them, with receive buffers everywhere; how many pairs it uses. */
+function pairs(bench: Bench, inUse: number, ...bits: number[]) {
+  const clock = new MockClock();
+  const machine = netMachine({ queuePairs: 2, clock }, on(bench.transport) as (device: NetDevice) => Rig);
+  machine.driver.initialise({
+    features: plain(VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_MQ, VIRTIO_NET_F_NOTF_COAL, ...bits),
+    sizes: [16, 16, 16, 16, 16],
+  });
+  if (inUse > 1) expect(setPairs(machine, inUse)).toBe(VIRTIO_NET_OK);
+  for (const index of [receiveQueue(0), receiveQueue(1)]) {
+    for (let i = 0; i < 16; i++) machine.driver.queue(index).addWritable(200);
+    machine.driver.queue(index).publish();
+    machine.driver.kick(index);
+  }
+  machine.takeNotifications();
+  return { ...machine, machine, clock };
+}
+
+const setPairs = (machine: NetMachine<Rig>, count: number): number =>
+  command(
+    machine,
+    [VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, count & 0xff, count >> 8],
+    CONTROL_OF_TWO,
+  );
+
+function sendOn({ driver, memory }: NetMachine<Rig>, pair: number, frame: Uint8Array): void {
+  const queue = driver.queue(transmitQueue(pair));
+  queue.addReadable([...new Uint8Array(12), ...frame]);
+  queue.publish();
+  driver.kick(transmitQueue(pair));
+  queue.takeUsed();
+  expect(memory.guardsIntact()).toBe(true);
+}
+
+/** Frames that came into each pair's receive queue since the last call. */
+const came = ({ driver }: NetMachine<Rig>): number[] =>
+  [0, 1].map((pair) => driver.queue(receiveQueue(pair)).takeUsed().length);
+
+clause("NET-02", ({ rig }) => {
+  const [low = 0, high = 0] = rig.driver.config(8, 2);
+  expect(low + 256 * high).toBeGreaterThanOrEqual(1);
+  expect(low + 256 * high).toBeLessThanOrEqual(0x8000);
+});
+
+clause("NET-MQ-01", (bench) => {
+  const { machine, link } = pairs(bench, 1);
+  sendOn(machine, 1, packet(1000, true));
+  for (let port = 1000; port < 1008; port++) link.deliver(packet(port, false));
+  expect(came(machine)).toEqual([8, 0]);
+  // And again after two pairs were in use.
+  const used = pairs(bench, 2);
+  used.driver.initialise({ features: used.driver.features, sizes: [16, 16, 16, 16, 16] });
+  used.driver.queue(0).addWritable(200);
+  used.driver.queue(2).addWritable(200);
+  for (const index of [0, 2]) {
+    used.driver.queue(index).publish();
+    used.driver.kick(index);
+  }
+  sendOn(used.machine, 1, packet(1000, true));
+  used.link.deliver(packet(1000, false));
+  expect(came(used.machine)).toEqual([1, 0]);
+});
+
+clause("NET-MQ-02", (bench) => {
+  const { machine, link } = pairs(bench, 2);
+  sendOn(machine, 1, packet(1000, true));
+  expect(setPairs(machine, 1)).toBe(VIRTIO_NET_OK);
+  for (let port = 1000; port < 1008; port++) link.deliver(packet(port, false));
+  expect(came(machine)[1]).toBe(0);
+});
+
+clause("NET-MQ-03", (bench) => {
+  const { machine, link } = pairs(bench, 2);
+  for (let port = 1000; port < 1008; port++) sendOn(machine, port % 2, packet(port, true));
+  for (let port = 1000; port < 1008; port++) {
+    for (let i = 0; i < 2; i++) link.deliver(packet(port, false, i));
+    expect(came(machine).sort()).toEqual([0, 2]);
+  }
+});
+
+clause("NET-MQ-04", (bench) => {
+  const { machine, link } = pairs(bench, 2);
+  for (const pair of [0, 1, 1, 0]) {
+    sendOn(machine, pair, packet(2000 + pair, true));
+    link.deliver(packet(2000 + pair, false));
+    expect(came(machine)).toEqual(pair === 0 ? [1, 0] : [0, 1]);
+  }
+});
+
+clause("NET-MQ-05", (bench) => {
+  const { machine } = pairs(bench, 1);
+  for (const count of [0, 3, 0x8000, 0xffff]) expect(setPairs(machine, count)).toBe(VIRTIO_NET_ERR);
+  expect(setPairs(machine, 2)).toBe(VIRTIO_NET_OK);
+});
+
+/** RX_SET: so many packets, so many microseconds. */
+const coalesce = (machine: NetMachine<Rig>, packets: number, microseconds: number): number =>
+  command(
+    machine,
+    [
+      VIRTIO_NET_CTRL_NOTF_COAL,
+      VIRTIO_NET_CTRL_NOTF_COAL_RX_SET,
+      ...[packets, microseconds].flatMap((value) => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)),
+    ],
+    CONTROL_OF_TWO,
+  );
+
+clause("NET-COAL-04", (bench) => {
+  const { machine, link, driver } = pairs(bench, 1);
+  expect(coalesce(machine, 100, 50_000)).toBe(VIRTIO_NET_OK);
+  machine.takeNotifications();
+  link.deliver(ethernet(60));
+  expect(machine.takeNotifications().used).toBe(0);
+  driver.initialise({ features: driver.features, sizes: [16, 16, 16, 16, 16] });
+  driver.queue(0).addWritable(200);
+  driver.queue(0).publish();
+  driver.kick(0);
+  link.deliver(ethernet(60));
+  expect(machine.takeNotifications().used).toBe(1);
+});
+
+clause("NET-COAL-05", (bench) => {
+  const { machine, link, driver, clock } = pairs(bench, 1);
+  expect(coalesce(machine, 2, 1000)).toBe(VIRTIO_NET_OK);
+  machine.takeNotifications();
+  driver.queue(0).availFlags = 1;
+  for (let i = 0; i < 5; i++) link.deliver(ethernet(60));
+  clock.advance(100);
+  expect(came(machine)[0]).toBe(5);
+  expect(machine.takeNotifications().used).toBe(0);
 });

@@ -1,10 +1,16 @@
 import { ConsoleDevice, VIRTIO_CONSOLE_F_MULTIPORT } from "../../src/virtio/device/console.ts";
 import { hasFeature } from "../../src/virtio/device/feature-bits.ts";
 import { NetDevice } from "../../src/virtio/device/net.ts";
-import { NET_RECEIVE_QUEUE, NET_TRANSMIT_QUEUE } from "../../src/virtio/device/net-defs.ts";
+import {
+  NET_RECEIVE_QUEUE,
+  NET_TRANSMIT_QUEUE,
+  transmitQueue,
+  VIRTIO_NET_F_MQ,
+} from "../../src/virtio/device/net-defs.ts";
 import { RNG_REQUEST_QUEUE, RngDevice } from "../../src/virtio/device/rng.ts";
 import { PORTS } from "../../src/virtio/device/testing/console-fixture.ts";
 import { ethernet, MAC, SpecLink } from "../../src/virtio/device/testing/net-fixture.ts";
+import { MockClock } from "../../src/virtio/testing/mock-machine.ts";
 import type { MockMemory } from "../../src/virtio/testing/mock-memory.ts";
 import type { MockBuffer } from "../../src/virtio/testing/mock-queue.ts";
 import type { Rig } from "../../src/virtio/testing/mock-rig.ts";
@@ -60,7 +66,9 @@ const readable = (memory: MockMemory, bytes: Uint8Array): MockBuffer => ({
 
 function net(): Subject {
   const link = new SpecLink();
-  const device = new NetDevice({ mac: MAC, link });
+  const clock = new MockClock();
+  // As the machine has it when it is asked for everything.
+  const device = new NetDevice({ mac: MAC, link, clock, queuePairs: 2 });
   // As the in-page peer does: some frames are answered within the call.
   link.answer = (frame) => {
     if (frame.length % 2 === 0) link.deliver(frame);
@@ -74,9 +82,11 @@ function net(): Subject {
     },
     answered: () => true,
     change: () => device.setLink(!device.linkUp),
-    outbound: (queue) => queue === NET_TRANSMIT_QUEUE,
+    outbound: (queue, features) =>
+      queue === NET_TRANSMIT_QUEUE || (queue === transmitQueue(1) && hasFeature(features, VIRTIO_NET_F_MQ)),
     disturb: (kind, amount) => {
       if (kind % 8 === 0) device.setLink(amount % 2 === 0);
+      else if (kind % 8 === 2) clock.advance(amount % 100);
       else link.deliver(NOISE.subarray(kind & 0xff, (kind & 0xff) + (amount % 1600)));
     },
   };

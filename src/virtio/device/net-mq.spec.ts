@@ -16,24 +16,18 @@ import {
   VIRTIO_NET_F_MQ,
   VIRTIO_NET_OK,
 } from "./net-defs.ts";
-import { ethernet, MAC, type NetMachine, netMachine, plain, SpecLink } from "./testing/net-fixture.ts";
+import {
+  ethernet,
+  MAC,
+  type NetMachine,
+  netMachine,
+  packet,
+  plain,
+  SpecLink,
+} from "./testing/net-fixture.ts";
 
 /** The message of a queue's vector: 0x41 is the configuration's. */
 const message = (queue: number): number => 0x42 + queue;
-
-/** A UDP frame between two ports of two hosts, from the guest or to it. */
-function packet(port: number, fromGuest: boolean, mark = 0): Uint8Array {
-  const frame = ethernet(60, mark);
-  const [guest, peer] = [
-    [10, 0, 2, 15],
-    [10, 0, 2, 2],
-  ];
-  const ports = [port >> 8, port & 255, 0x32, 0x41];
-  frame.set([8, 0, 0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 17, 0, 0], 12);
-  frame.set(fromGuest ? [...guest, ...peer] : [...peer, ...guest], 26);
-  frame.set(fromGuest ? ports : [...ports.slice(2), ...ports.slice(0, 2)], 34);
-  return frame;
-}
 
 function command(machine: NetMachine, queue: number, bytes: readonly number[]): number | undefined {
   const { driver, memory } = machine;

@@ -178,3 +178,17 @@ export function tcpFrame(data: number): Uint8Array {
   frame[46] = 0x50;
   return frame;
 }
+
+/** A UDP frame between two ports of two hosts, from the guest or to it. */
+export function packet(port: number, fromGuest: boolean, mark = 0): Uint8Array {
+  const frame = ethernet(60, mark);
+  const [guest, peer] = [
+    [10, 0, 2, 15],
+    [10, 0, 2, 2],
+  ];
+  const ports = [port >> 8, port & 255, 0x32, 0x41];
+  frame.set([8, 0, 0x45, 0, 0, 46, 0, 0, 0x40, 0, 64, 17, 0, 0], 12);
+  frame.set(fromGuest ? [...guest, ...peer] : [...peer, ...guest], 26);
+  frame.set(fromGuest ? ports : [...ports.slice(2), ...ports.slice(0, 2)], 34);
+  return frame;
+}

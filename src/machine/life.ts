@@ -12,6 +12,12 @@ export class Life {
   readonly #lastWords = new LastWords();
   #phase: BootPhase = "created";
   #over: string | undefined;
+  readonly #onEnd: (why: string) => void;
+
+  /** `onEnd`: lets everything know that waits for the guest; before the listeners, which may destroy the machine. */
+  constructor(onEnd: (why: string) => void) {
+    this.#onEnd = onEnd;
+  }
 
   get phase(): BootPhase {
     return this.#phase;
@@ -44,16 +50,16 @@ export class Life {
     for (const listener of this.#phaseListeners) listener(phase);
   }
 
-  /** Ended from outside: nobody is told, who did it knows. */
+  /** Ended, by itself or from outside: `why` is a sentence. */
   end(why: string): void {
     this.#over = why;
+    this.#onEnd(why);
   }
 
-  /** Ended by itself. `before` comes before the listeners, which may destroy the machine. */
-  stopped(event: CpuEvent, detail: string, before: (message: string) => void): void {
+  /** Ended by itself. */
+  stopped(event: CpuEvent, detail: string): void {
     const reason = this.#lastWords.reason(event, detail);
-    this.#over = reason.message;
-    before(reason.message);
+    this.end(reason.message);
     for (const listener of this.#stopListeners) listener(reason);
   }
 }

@@ -101,6 +101,32 @@ describe("the live switch", () => {
     expect(live.mode).toEqual(MSI);
   });
 
+  it("gives a driver its time although the page was frozen for an hour meanwhile", async () => {
+    const { clock, net, rng, live } = create();
+    const done = live.to({ interrupts: "wired" });
+    await advance(clock, 1);
+    clock.freeze(3_600_000);
+    await advance(clock, 4000);
+    net.renegotiate();
+    rng.renegotiate();
+    expect(await done).toMatchObject({ interrupts: "wired" });
+    expect(clock.waiting).toBe(0);
+  });
+
+  it("ends with the machine, for the machine's reason, and so do those that wait and those that come", async () => {
+    const { clock, net, live } = create();
+    const outcomes = [live.to({ interrupts: "wired" }), live.to({ doorbell: "shared" })].map((done) =>
+      done.catch((error: unknown) => error),
+    );
+    await advance(clock, 2);
+    live.end("The guest has reset its machine.");
+    outcomes.push(live.to({ interrupts: "wired" }).catch((error: unknown) => error));
+    for (const outcome of outcomes)
+      expect(await outcome).toEqual(new SwitchError("The guest has reset its machine."));
+    expect(net.steps).toEqual(["quiesce", "offer wired per-queue"]);
+    expect(clock.waiting).toBe(0);
+  });
+
   it("changes the offer at once where no driver is at work", async () => {
     const { net, rng, live } = create();
     net.ready = false;

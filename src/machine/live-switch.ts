@@ -31,6 +31,8 @@ export interface Switchable {
 const DRAIN_LIMIT = 200;
 /** How long a driver may take to come back, in milliseconds. */
 const READY_LIMIT = 5000;
+/** What the time limit is counted in, in milliseconds. */
+const PIECE = 500;
 /** Pause between two looks whether the driver has caught up, in milliseconds. */
 const LOOK_EVERY = 1;
 
@@ -43,6 +45,9 @@ export class LiveSwitch {
   #last: Promise<unknown> = Promise.resolve();
   #mode: Mode;
   #waiting = 0;
+  /** Gives up what waits for a driver. */
+  readonly #abandon = new Set<(why: string) => void>();
+  #over: string | undefined;
   /** Switches that came to their end. */
   completed = 0;
 
@@ -83,6 +88,12 @@ export class LiveSwitch {
     this.completed = completed;
   }
 
+  /** The machine has ended, for this reason: so does every switch, now and later. */
+  end(why: string): void {
+    this.#over = why;
+    for (const abandon of [...this.#abandon]) abandon(why);
+  }
+
   /** Changes one or both modes; rejects with {@link SwitchError}. */
   to(change: Partial<Mode>): Promise<SwitchResult> {
     this.#waiting += 1;
@@ -96,6 +107,7 @@ export class LiveSwitch {
   }
 
   async #run(mode: Mode): Promise<SwitchResult> {
+    if (this.#over !== undefined) throw new SwitchError(this.#over);
     const started = this.#clock.now();
     const changed = [...this.#transports].filter(
       ([, { offered }]) => offered.interrupts !== mode.interrupts || offered.doorbell !== mode.doorbell,
@@ -116,7 +128,7 @@ export class LiveSwitch {
       const failed = outcomes.filter((outcome) => outcome.status === "rejected");
       if (failed.length > 0) {
         this.#mode = before;
-        throw new SwitchError(failed.map(({ reason }) => (reason as Error).message).join(" "));
+        throw new SwitchError(this.#over ?? failed.map(({ reason }) => (reason as Error).message).join(" "));
       }
       this.completed += 1;
     }
@@ -131,30 +143,54 @@ export class LiveSwitch {
     }
     const limit = this.#clock.now() + DRAIN_LIMIT;
     while (!transport.quiesce() && this.#clock.now() < limit) await this.#pause(LOOK_EVERY);
+    if (this.#over !== undefined) throw new SwitchError(this.#over);
     this.#onStep(name, "quiesced");
     const ready = new Promise<void>((resolve, reject) => {
       let stopWaiting: () => void = () => {};
+      const abandon = (why: string): void => {
+        stopWaiting();
+        stopListening();
+        this.#abandon.delete(abandon);
+        reject(new SwitchError(why));
+      };
       const stopListening = transport.onReady(() => {
         if (!transport.ready) return;
         stopWaiting();
         stopListening();
+        this.#abandon.delete(abandon);
         this.#onStep(name, "ready");
         resolve();
       });
-      stopWaiting = this.#clock.after(READY_LIMIT, () => {
-        stopListening();
+      this.#abandon.add(abandon);
+      stopWaiting = this.#patience(() => {
         transport.withdraw();
         this.#onStep(name, "withdrawn");
-        reject(
-          new SwitchError(
-            `${name}'s driver did not come back within ${READY_LIMIT / 1000} s after it was asked to reset.`,
-          ),
+        abandon(
+          `${name}'s driver did not come back within ${READY_LIMIT / 1000} s after it was asked to reset.`,
         );
       });
     });
     transport.offer(mode);
     this.#onStep(name, "reset-requested");
     await ready;
+  }
+
+  /**
+   * Calls back after {@link READY_LIMIT}, in pieces: a page that was frozen for an hour loses one of them, and not all the
+   * time that its driver has.
+   */
+  #patience(callback: () => void): () => void {
+    let left = READY_LIMIT;
+    let cancel: () => void;
+    const wait = (): void => {
+      cancel = this.#clock.after(PIECE, () => {
+        left -= PIECE;
+        if (left > 0) wait();
+        else callback();
+      });
+    };
+    wait();
+    return () => cancel();
   }
 
   #pause(milliseconds: number): Promise<void> {

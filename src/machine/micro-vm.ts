@@ -79,7 +79,10 @@ export class MicroVm {
   readonly #switch: LiveSwitch;
   readonly #agent: Agent;
   readonly #image: () => Promise<string>;
-  readonly #life = new Life();
+  readonly #life = new Life((why) => {
+    this.#agent.close(why);
+    this.#switch.end(why);
+  });
   readonly #commands = new CommandGate();
   readonly #frames: FrameRecorder;
   #created = CLOCK.now();
@@ -194,9 +197,7 @@ export class MicroVm {
     };
     this.serial = serialChannel(cpu);
     this.serial.onOutput((bytes) => this.#life.said(bytes));
-    cpu.onEvent((event, detail) =>
-      this.#life.stopped(event, detail, (message) => this.#agent.close(message)),
-    );
+    cpu.onEvent((event, detail) => this.#life.stopped(event, detail));
   }
 
   /**
@@ -311,9 +312,7 @@ export class MicroVm {
   /** Stops the guest for good and lets go of its memory. */
   async destroy(): Promise<void> {
     this.trace.stop();
-    const why = "The machine was shut down.";
-    this.#life.end(why);
-    this.#agent.close(why);
+    this.#life.end("The machine was shut down.");
     this.#devices.peer.close();
     await this.#cpu.destroy();
   }

@@ -93,4 +93,12 @@ export class MockClock implements Clock {
     }
     this.#now = end;
   }
+
+  /** Time passes in which nothing runs, as for a page that is frozen: what came due meanwhile runs at its end. */
+  freeze(milliseconds: number): void {
+    this.#now += milliseconds;
+    const due = this.#timers.filter((timer) => timer.due <= this.#now);
+    this.#timers = this.#timers.filter((timer) => !due.includes(timer));
+    for (const { callback } of due.sort((a, b) => a.due - b.due || a.order - b.order)) callback();
+  }
 }

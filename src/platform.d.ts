@@ -54,6 +54,12 @@ declare class DecompressionStream implements TransformStreamLike {
   readonly readable: TransformStreamLike["readable"];
   readonly writable: TransformStreamLike["writable"];
 }
+declare class Headers {
+  constructor(other: { get(name: string): string | null });
+  get(name: string): string | null;
+  set(name: string, value: string): void;
+  delete(name: string): void;
+}
 declare class MessageChannel {
   readonly port1: { onmessage: (() => void) | null; close(): void };
   readonly port2: { postMessage(message: unknown): void };

@@ -215,8 +215,8 @@ export class MachineStore {
     return there && run === "idle" && switching === undefined && comparison.stage === "idle";
   }
 
-  /** Downloads what is missing and starts the machine; a machine that is there goes first. */
-  async boot(): Promise<void> {
+  /** Downloads what is missing and starts the machine; a machine that is there goes first. `notice` says why, if need be. */
+  async boot(notice?: string): Promise<void> {
     if (this.#state.comparison.stage !== "idle") return;
     const generation = ++this.#generation;
     const stale = () => generation !== this.#generation;
@@ -228,7 +228,7 @@ export class MachineStore {
       phases: {},
       slow: false,
       problem: undefined,
-      notice: undefined,
+      notice,
       switching: undefined,
       started: undefined,
       run: "idle",
@@ -426,8 +426,7 @@ export class MachineStore {
     // As a computer does. Not one that never came to a console: it might go on like that for ever.
     const inUse = machine.phase !== "started" && machine.phase !== "kernel";
     if (reason.kind === "guest-reset" && inUse && this.#state.comparison.stage === "idle") {
-      void this.boot();
-      this.showNotice("The guest has reset its machine, and boots again.");
+      void this.boot("The guest has reset its machine, and boots again.");
       return;
     }
     this.#update({ stage: "stopped", switching: undefined, run: "idle", problem: stopProblem(reason) });

@@ -30,6 +30,7 @@ async function main(): Promise<number> {
       `doorbell: modelled exit cost: ${flags.exitCost} ns for each exit and IOAPIC EOI.\n`,
     );
   }
+  if (flags.web) process.stderr.write("doorbell: the guest may reach the web (--web).\n");
   const vm = flags.restore ? await restoreMachine(flags.restore, flags) : await createMachine(flags);
   const fromOutside = [interrupted(flags), ...(flags.timeout > 0 ? [timedOut(flags)] : [])];
   if (flags.exec !== undefined || flags.until !== undefined)

@@ -4,6 +4,7 @@
  * clear sentence when anything has moved.
  */
 import v86Package from "v86/package.json" with { type: "json" };
+import type { V86Network } from "./web-fetch.ts";
 
 /** The version these notes were taken from. */
 export const V86_VERSION = "0.5.462";
@@ -111,6 +112,8 @@ export interface V86Emulator {
     send(name: string, value: unknown): void;
     register(name: string, handler: (value: Uint8Array) => void): void;
   };
+  /** What is at the end of the network card's cable. */
+  readonly network_adapter: V86Network;
   /** The other side. */
   readonly bus: { send(name: string, value: unknown): void };
   add_listener(name: string, handler: (value: never) => void): void;
@@ -174,6 +177,10 @@ export function checkInternals(emulator: V86Emulator): void {
   }
   for (const name of ["save_state", "restore_state"] as const) {
     if (typeof emulator.v86[name] !== "function") throw new V86MismatchError(`v86.${name} is missing`);
+  }
+  for (const name of ["fetch", "form_response_head"] as const) {
+    if (typeof emulator.network_adapter?.[name] !== "function")
+      throw new V86MismatchError(`network_adapter.${name} is missing`);
   }
   if (!(cpu.devices?.pit?.counter_start_time instanceof Float64Array)) {
     throw new V86MismatchError("the interval timer is not as it was");

@@ -8,7 +8,11 @@ let server: Server;
 let url: string;
 
 beforeAll(async () => {
-  server = createServer((request, response) => response.end(`you asked for ${request.url}\n`));
+  server = createServer((request, response) => {
+    if (request.url !== "/breaks-off") return response.end(`you asked for ${request.url}\n`);
+    response.writeHead(200, { "Content-Length": 100_000 });
+    return response.write("the beginning", () => response.destroy());
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // v86's router takes <port>.external for a server on this host.
   url = `http://${(server.address() as AddressInfo).port}.external/hello`;
@@ -36,5 +40,20 @@ describe("the web", () => {
     const { status, stdout } = await guest.run(`wget -qO- ${url}`);
     expect(stdout).toBe("you asked for /hello\n");
     expect(status).toBe(0);
+  });
+
+  it("that is refused, or breaks off, is an error of the program that asked, in bounded time; all else goes on", async () => {
+    guest = await bootGuest({ web: true });
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    for (const gone of [`http://${port}.external/`, url.replace("hello", "breaks-off")]) {
+      const { status, stdout } = await guest.run(`wget -T 5 -qO- ${gone}`);
+      expect(status, stdout).not.toBe(0);
+    }
+    expect((await guest.run(`wget -qO- ${url}`)).stdout).toBe("you asked for /hello\n");
+    expect((await guest.run("ping -c 1 10.0.2.2")).status).toBe(0);
+    expect(guest.vm.metrics().devices.net0?.faults).toEqual({});
   });
 });

@@ -31,8 +31,8 @@ export interface Assembly {
   readonly transports: ReadonlyMap<DeviceName, MmioTransport | PciTransport>;
   /** Those of them that can be switched live: all on mmio, none on PCI. */
   readonly switchable: ReadonlyMap<DeviceName, MmioTransport>;
-  /** No kernel is told of it, and no live switch concerns it. */
-  readonly spare: MmioTransport | undefined;
+  /** All of them, and `spare0` if there is one: no kernel is told of that, and no live switch concerns it. */
+  readonly every: ReadonlyMap<string, MmioTransport | PciTransport>;
   /** With v86's own card: the services behind it. */
   readonly cardServices: CardServices | undefined;
 }
@@ -82,8 +82,10 @@ export function assemble(
   const parts = { mode, eventIndex, peer, net, console, rng, cardServices };
   if (transport === "pci") {
     const transports = attachPci(cpu, devices, offer, log);
-    return { ...parts, transports, switchable: new Map(), spare: undefined };
+    return { ...parts, transports, switchable: new Map(), every: transports };
   }
   const { transports, spare } = attachMmio(cpu, devices, offer, log, spareDevice);
-  return { ...parts, transports, switchable: transports, spare };
+  const every = new Map<string, MmioTransport>(transports);
+  if (spare) every.set("spare0", spare);
+  return { ...parts, transports, switchable: transports, every };
 }

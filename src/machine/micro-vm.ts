@@ -26,7 +26,7 @@ import { inspectMachine, type MachineInspection } from "./inspect.ts";
 import { Life } from "./life.ts";
 import { LiveSwitch, type Mode } from "./live-switch.ts";
 import { MachineTrace } from "./machine-trace.ts";
-import { BARS, WINDOWS } from "./memory-map.ts";
+import { BARS, SPARE_WINDOW, WINDOWS } from "./memory-map.ts";
 import { checkOptions, MIB } from "./options.ts";
 import { serialChannel } from "./serial-channel.ts";
 import { MACHINE_STATE, type MachineParts, restoreMachine, saveMachine } from "./snapshot.ts";
@@ -165,7 +165,7 @@ export class MicroVm {
     this.#frames = new FrameRecorder(devices.peer, () => CLOCK.now() - this.#startedAt);
     this.trace = new MachineTrace({
       cpu,
-      counters: new Map([...devices.transports].map(([name, { counters }]) => [name, counters])),
+      counters: new Map([...devices.every].map(([name, { counters }]) => [name, counters])),
       peer: devices.peer,
       now: () => CLOCK.now() - this.#created,
     });
@@ -295,8 +295,8 @@ export class MicroVm {
       interrupts: this.#cpu.inspectInterrupts(),
       guestInstructions: this.#cpu.instructions,
       running: this.#cpu.running,
-      transports: this.#devices.transports,
-      bases: this.transport === "pci" ? BARS : WINDOWS,
+      transports: this.#devices.every,
+      bases: this.transport === "pci" ? BARS : { ...WINDOWS, spare0: SPARE_WINDOW },
     });
   }
 
@@ -393,13 +393,12 @@ export class MicroVm {
 
   /** All counters at this moment. */
   metrics(): MetricsSnapshot {
-    const { transports, spare, cardServices, peer } = this.#devices;
+    const { every, cardServices, peer } = this.#devices;
     const devices: Record<string, DeviceMetrics> = Object.fromEntries(
-      [...transports].map(([name, transport]) => [name, transport.metrics()]),
+      [...every].map(([name, transport]) => [name, transport.metrics()]),
     );
     const { card } = this.#cpu;
     if (card) devices.net0 = cardMetrics(card);
-    if (spare) devices.spare0 = spare.metrics();
     return {
       wallMs: CLOCK.now() - this.#created,
       guestInstructions: this.#cpu.instructions,
@@ -435,7 +434,7 @@ export class MicroVm {
 
   /** Whether there is the spare device. */
   get spareDevice(): boolean {
-    return this.#devices.spare !== undefined;
+    return this.#devices.every.has("spare0");
   }
 
   /** The recorded frames as a pcapng file; times count from the guest's start. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chromeTraceProblems } from "./chrome-trace.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 let folder: string;
@@ -113,6 +114,22 @@ describe("the headless runner", () => {
     expect(metrics.devices.net0.interrupts.byVector).toHaveLength(4);
     expect(metrics.ioapicEois).toBeGreaterThan(0);
     expect((await readFile(pcap)).readUInt32LE(0)).toBe(0x0a0d0d0a);
+  });
+
+  it("writes a trace, for Perfetto or as text by the file's name", async () => {
+    const json = path("t.json");
+    const first = await vm(["--exec", "ping -c 1 10.0.2.2", "--trace", json, "--quiet"]);
+    expect(first.status).toBe(0);
+    const trace = JSON.parse(await readFile(json, "utf8"));
+    expect(chromeTraceProblems(trace)).toEqual([]);
+    // From the start on: the driver's first look at a device, and the ping.
+    const names = trace.traceEvents.map(({ name }: { name: string }) => name);
+    expect(names).toContain("read MagicValue");
+    expect(names).toContain("frame-in");
+
+    const text = path("t.txt");
+    await vm(["--until", "BusyBox", "--trace", text, "--quiet"]);
+    expect(await readFile(text, "utf8")).toMatch(/console0 +write Status \(0x070\) = 0xf$/m);
   });
 
   it("puts overlays into the guest's root, modes and links kept, later ones over earlier ones", async () => {

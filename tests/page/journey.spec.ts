@@ -126,3 +126,17 @@ describe("the journey of one packet", () => {
     expect(opened.complaints).toEqual([]);
   });
 });
+
+describe("the journey on PCI", () => {
+  it("is one, of the way that the devices were started with", async () => {
+    const pci = await site.open({}, "/?transport=pci&view=journey");
+    await untilReady(pci.page);
+    const one = pci.page.locator("doorbell-journey");
+    await one.locator("#record").click();
+    await one.locator(".timeline.single").waitFor({ timeout: 60_000 });
+    expect(await one.locator("#exits td").allInnerTexts()).toEqual(["1"]);
+    expect(await one.locator("#status-reads td").allInnerTexts()).toEqual(["0"]);
+    expect(pci.complaints).toEqual([]);
+    await pci.close();
+  });
+});

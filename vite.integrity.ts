@@ -1,6 +1,6 @@
 /**
  * What the built page is checked against when it comes to a browser: the guest's files and the emulator by the page itself
- * (web/downloads.ts), modules and style sheets by the browser. Decision 0015 says what is covered and what is not.
+ * (web/downloads.ts), modules and style sheets by the browser. Decision 0011 says what is covered and what is not.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

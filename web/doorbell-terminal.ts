@@ -168,6 +168,8 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
     this.screenReader = remembered(SCREEN_READER_KEY) === "on";
     this.size = "";
     this.#terminal = new Terminal({
+      // Links that the guest prints (OSC 8) lead nowhere: it reaches nothing outside this page.
+      linkHandler: { activate: () => {} },
       cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
       minimumContrastRatio: 4.5,
       scrollback: 5000,

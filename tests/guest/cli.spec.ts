@@ -195,6 +195,12 @@ describe("the headless runner", () => {
     expect(status).toBe(1);
   });
 
+  it("says that the guest may reach the web when it may", async () => {
+    const { status, stderr } = await vm(["--web", "--exec", "true", "--quiet"]);
+    expect(stderr).toBe("doorbell: the guest may reach the web (--web).\n");
+    expect(status).toBe(0);
+  });
+
   it("says in a sentence that there is not enough memory for the guest", async () => {
     // 48 MiB of WebAssembly memory, where a guest wants 64 and something: the limit is the platform's own.
     const { status, stderr } = await vm(["--exec", "true"], { node: ["--wasm-max-mem-pages=768"] });

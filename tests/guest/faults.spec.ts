@@ -1,6 +1,7 @@
 /** Faults around a running guest, each with the outcome that docs/faults.md promises. */
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { SwitchError, type SwitchResult } from "../../src/index.ts";
+import { type StopReason, SwitchError, type SwitchResult } from "../../src/index.ts";
+import { MmioTransport } from "../../src/virtio/transport/mmio.ts";
 import { bootGuest, type Guest } from "./guest.ts";
 
 /** What v86 and the machine take for the time: they keep the function, so it is replaced before they are loaded. */
@@ -113,6 +114,24 @@ describe("switches", () => {
     const last = guest.vm.setInterrupts("wired").catch((error: unknown) => error);
     await guest.vm.destroy();
     expect(await last).toEqual(new SwitchError("The machine was shut down."));
+  });
+});
+
+describe("a failure in the machine itself", () => {
+  it("stops the machine with what failed, and ends what waited for the guest", async () => {
+    guest = await bootGuest();
+    const { vm } = guest;
+    await guest.run("true");
+    const stopped = new Promise<StopReason>((resolve) => vm.onStop(resolve));
+    const broken = vi.spyOn(MmioTransport.prototype, "write").mockImplementation(() => {
+      throw new Error("a device of ours is broken");
+    });
+    const done = guest.run("ping -c 1 10.0.2.2").catch((error: Error) => error.message);
+    const message = "The emulated CPU failed: a device of ours is broken.";
+    expect(await stopped).toEqual({ kind: "cpu-fault", message });
+    expect(await done).toBe(message);
+    expect(vm.running).toBe(false);
+    broken.mockRestore();
   });
 });
 

@@ -99,6 +99,23 @@ describe("a page that", () => {
     await close();
   });
 
+  it("may keep nothing more in the browser says why, and goes on", async () => {
+    const { page, close } = await site.open({}, "/icon.svg");
+    await page.addInitScript(() => {
+      FileSystemFileHandle.prototype.createWritable = () =>
+        Promise.reject(new DOMException("The quota has been exceeded.", "QuotaExceededError"));
+    });
+    await page.goto(`${site.url}/?view=snapshots`);
+    await untilReady(page);
+    await page
+      .getByText("The browser did not keep the machine: The quota has been exceeded.")
+      .first()
+      .waitFor();
+    await typeInTerminal(page, "echo alive $((2+2))\n");
+    await untilTerminal(page, /^alive 4$/m);
+    await close();
+  });
+
   it("is frozen for some seconds in the middle of verified transactions goes on with them, and switches", async () => {
     const { page, complaints, close } = await site.open();
     await untilReady(page);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { MicroVm } from "../../src/index.ts";
 import { VIEWS } from "../../web/views.ts";
-import { type Site, serveBuiltPage, untilReady } from "./harness.ts";
+import { type Site, serveBuiltPage, typeInTerminal, untilReady, untilTerminal } from "./harness.ts";
 
 const BUILT = fileURLToPath(new URL("../../node_modules/.cache/page-tests/", import.meta.url));
 let site: Site;
@@ -42,6 +42,34 @@ describe("the built page", () => {
       .getByText(/Inspector. could not be loaded/)
       .waitFor();
     expect(await page.evaluate(() => "changed" in window)).toBe(false);
+    await close();
+  });
+
+  it("opens no address that the guest prints as a link", async () => {
+    const { page, complaints, close } = await site.open();
+    await untilReady(page);
+    const asked: string[] = [];
+    page.on("dialog", (dialog) => {
+      asked.push(dialog.message());
+      void dialog.accept();
+    });
+    page.context().on("page", () => asked.push("a window"));
+    await typeInTerminal(
+      page,
+      "clear; printf '\\033]8;;http://192.0.2.1/\\007a-link-%s\\033]8;;\\007\\n' here\n",
+    );
+    await untilTerminal(page, /^a-link-here$/m);
+    const link = page.locator(".xterm-rows").getByText("a-link-here").last();
+    const box = await link.boundingBox();
+    if (box === null) throw new Error("The link is not in view.");
+    const [x, y] = [box.x + 20, box.y + box.height / 2] as const;
+    await page.mouse.move(x, y);
+    // The terminal has seen that it is one.
+    await page.locator(".xterm-cursor-pointer").waitFor();
+    await page.mouse.click(x, y);
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300)));
+    expect(asked).toEqual([]);
+    expect(complaints).toEqual([]);
     await close();
   });
 

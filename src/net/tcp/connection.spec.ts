@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type Guest, tcpStack as stack, type TcpStackOptions } from "../testing/tcp-stack.ts";
-import { FIN_WAIT_2, MAX_QUEUED, MAX_TRIES, RETRANSMIT_FIRST, TIME_WAIT } from "./connection.ts";
+import { FIN_WAIT_2, MAX_QUEUED, TIME_WAIT } from "./connection-state.ts";
 import { RECEIVE_WINDOW } from "./receive-window.ts";
+import { MAX_TRIES, RETRANSMIT_FIRST } from "./retries.ts";
 import { MAX_SEGMENT } from "./segment.ts";
 
 const FULL = Array.from({ length: MAX_SEGMENT }, (_, k) => k & 0xff);

@@ -10,30 +10,19 @@
  * What the service answers while a segment is processed leaves in frames that also acknowledge it: one request, one
  * frame back.
  */
-import {
-  bool,
-  bytes,
-  checked,
-  count,
-  f64,
-  fixedBytes,
-  oneOf,
-  optional,
-  record,
-  StateError,
-  type StateOf,
-  u16,
-  u32,
-} from "../../state/codec.ts";
+import { StateError } from "../../state/codec.ts";
 import type { Clock } from "../clock.ts";
-import { HANDLER_STATE_MOST, type Stream, type StreamHandler, type StreamService } from "../service.ts";
-import type { ConnectionCounters, SegmentCounters } from "./counters.ts";
+import type { Stream, StreamHandler, StreamService } from "../service.ts";
 import {
-  LARGEST_WINDOW_FIELD,
-  RECEIVE_SHIFT,
-  RECEIVE_WINDOW_STATE,
-  ReceiveWindow,
-} from "./receive-window.ts";
+  type ConnectionState,
+  FIN_WAIT_2,
+  MAX_QUEUED,
+  type TcpState,
+  TIME_WAIT,
+} from "./connection-state.ts";
+import type { ConnectionCounters, SegmentCounters } from "./counters.ts";
+import { LARGEST_WINDOW_FIELD, RECEIVE_SHIFT, ReceiveWindow } from "./receive-window.ts";
+import { Retries } from "./retries.ts";
 import {
   ACK,
   advance,
@@ -51,70 +40,8 @@ import {
   type TcpSegment,
 } from "./segment.ts";
 import type { SendBuffer } from "./send-buffer.ts";
-import { NOTHING, SEND_SEQUENCE_STATE, SendSequence } from "./send-sequence.ts";
+import { NOTHING, SendSequence } from "./send-sequence.ts";
 import { LazyTimer } from "./timer.ts";
-
-/** States of RFC 9293 section 3.3.2. LISTEN is the listener's, SYN-SENT does not occur. */
-type TcpState =
-  | "SYN-RECEIVED"
-  | "ESTABLISHED"
-  | "FIN-WAIT-1"
-  | "FIN-WAIT-2"
-  | "CLOSE-WAIT"
-  | "CLOSING"
-  | "LAST-ACK"
-  | "TIME-WAIT"
-  | "CLOSED";
-
-/** Bytes that may wait for the guest in one connection: eight of the largest responses. */
-export const MAX_QUEUED = 512 * 1024;
-/** First and largest time until something not acknowledged is sent again, in milliseconds. */
-export const RETRANSMIT_FIRST = 200;
-export const RETRANSMIT_LAST = 5000;
-/** After so many times without an acknowledgement the connection is given up. */
-export const MAX_TRIES = 10;
-/** In milliseconds. Short: no segment is under way for longer than a page is busy. */
-export const TIME_WAIT = 1000;
-/** In milliseconds: how long a guest may keep its half open when ours is closed. */
-export const FIN_WAIT_2 = 60_000;
-
-const TCP_STATE = oneOf(
-  "SYN-RECEIVED",
-  "ESTABLISHED",
-  "FIN-WAIT-1",
-  "FIN-WAIT-2",
-  "CLOSE-WAIT",
-  "CLOSING",
-  "LAST-ACK",
-  "TIME-WAIT",
-);
-
-/** What is kept of a {@link Connection}. */
-export const CONNECTION_STATE = record({
-  state: TCP_STATE,
-  /** Addresses of the guest, and ports of both ends. */
-  mac: fixedBytes(6),
-  address: u32,
-  port: u16,
-  servicePort: u16,
-  ourAddress: u32,
-  send: SEND_SEQUENCE_STATE,
-  receive: RECEIVE_WINDOW_STATE,
-  receiveInitial: u32,
-  open: bool,
-  acknowledgement: oneOf("none", "later", "now"),
-  unacknowledged: count,
-  timeout: checked(f64, "time", (value) => value >= 0 && value <= RETRANSMIT_LAST),
-  /** Milliseconds until the timer's end. */
-  timer: optional(checked(f64, "time", (value) => value >= 0 && value <= FIN_WAIT_2)),
-  tries: count,
-  silentTries: count,
-  heard: count,
-  lastUsed: count,
-  /** What the service keeps, as long as it has a part in it. */
-  handler: optional(bytes(HANDLER_STATE_MOST)),
-});
-export type ConnectionState = StateOf<typeof CONNECTION_STATE>;
 
 /** What a connection needs of the listener that holds it. */
 export interface ConnectionHost {
@@ -154,11 +81,7 @@ export class Connection implements Stream {
   #acknowledgement: "none" | "later" | "now" = "none";
   /** Bytes received and not acknowledged. */
   #unacknowledged = 0;
-  #timeout = RETRANSMIT_FIRST;
-  #tries = 0;
-  #silentTries = 0;
-  /** `segments.received` at the last timeout. */
-  #heard = 0;
+  readonly #retries = new Retries();
 
   /**
    * Answers `syn`, a SYN from the ends of `ends` (seen from us: we are the source).
@@ -249,11 +172,8 @@ export class Connection implements Stream {
       open: this.#open,
       acknowledgement: this.#acknowledgement,
       unacknowledged: this.#unacknowledged,
-      timeout: this.#timeout,
       timer: this.#timer.left,
-      tries: this.#tries,
-      silentTries: this.#silentTries,
-      heard: this.#heard,
+      retries: this.#retries.save(),
       lastUsed: this.lastUsed,
       handler: this.#handler?.save?.(),
     };
@@ -264,10 +184,7 @@ export class Connection implements Stream {
     this.#open = state.open;
     this.#acknowledgement = state.acknowledgement;
     this.#unacknowledged = state.unacknowledged;
-    this.#timeout = state.timeout;
-    this.#tries = state.tries;
-    this.#silentTries = state.silentTries;
-    this.#heard = state.heard;
+    this.#retries.restore(state.retries);
     this.lastUsed = state.lastUsed;
     if (state.timer !== undefined) this.#timer.start(state.timer);
     if (state.acknowledgement === "later") this.#host.acknowledgeLater(this);
@@ -426,7 +343,7 @@ export class Connection implements Stream {
     if (gain >= 0) {
       this.#send.updateWindow(sequence, acknowledgement, window);
       // RFC 9293 section 3.8.6.1 (MUST-37): not given up as long as probes of the window are answered.
-      if (this.#send.windowClosed) this.#tries = 0;
+      if (this.#send.windowClosed) this.#retries.answered();
     }
     return true;
   }
@@ -590,9 +507,7 @@ export class Connection implements Stream {
 
   /** The guest has acknowledged something new: the timer begins anew (RFC 6298 section 5). */
   #progress(): void {
-    this.#timeout = RETRANSMIT_FIRST;
-    this.#tries = 0;
-    this.#silentTries = 0;
+    this.#retries.progress();
     this.#timer.stop();
   }
 
@@ -601,7 +516,7 @@ export class Connection implements Stream {
     // Their timers run already, for another purpose.
     if (this.#state === "FIN-WAIT-2" || this.#state === "TIME-WAIT") return;
     if (!this.#send.outstanding) this.#timer.stop();
-    else if (!this.#timer.running) this.#timer.start(this.#timeout);
+    else if (!this.#timer.running) this.#timer.start(this.#retries.timeout);
   }
 
   #onTimer(): void {
@@ -609,28 +524,16 @@ export class Connection implements Stream {
       this.release();
       return;
     }
-    if (!this.#mayTryAgain()) {
+    const next = this.#retries.next(this.#segments.received);
+    if (next === "give up") {
       this.abort();
       return;
     }
+    if (next === "again") this.#sendAgain();
     this.#settle();
   }
 
-  /** Sends again what is due; false when that has been done often enough. */
-  #mayTryAgain(): boolean {
-    const { received } = this.#segments;
-    const silent = received === this.#heard;
-    this.#heard = received;
-    if (silent) {
-      // A guest that says nothing at all, to anybody, is paused, or its page is in the background. That is no reason to
-      // give up its connections, nor to heap up frames at its door.
-      if (this.#silentTries >= MAX_TRIES) return true;
-      this.#silentTries++;
-    } else {
-      this.#silentTries = 0;
-      if (++this.#tries > MAX_TRIES) return false;
-    }
-    this.#timeout = Math.min(this.#timeout * 2, RETRANSMIT_LAST);
+  #sendAgain(): void {
     if (this.#state === "SYN-RECEIVED") {
       this.#segments.retransmitted++;
       this.#transmitSyn();
@@ -639,6 +542,5 @@ export class Connection implements Stream {
       if (probe) this.#segments.retransmitted++;
       this.#transmitNext(this.#send.again());
     }
-    return true;
   }
 }

@@ -7,8 +7,8 @@ import { RequestResponseService } from "../services/request-response.ts";
 import { ipv4, tcp, tcpFrame } from "../testing/fakes.ts";
 import { TcpClient } from "../testing/tcp-client.ts";
 import { tcpStack } from "../testing/tcp-stack.ts";
-import { RETRANSMIT_FIRST } from "./connection.ts";
 import { MAX_CONNECTIONS } from "./listener.ts";
+import { RETRANSMIT_FIRST } from "./retries.ts";
 
 describe("TcpListener", () => {
   it("tells connections apart by the guest's address and port and by the service's", () => {

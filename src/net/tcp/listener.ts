@@ -3,7 +3,8 @@ import type { Clock } from "../clock.ts";
 import { type FrameOffload, NO_TAIL, type ReceiveOffloads, TCP_CHECKSUM, VERIFIED } from "../offload.ts";
 import { IPV4_HEADER, IPV4_PAYLOAD, type Ipv4Packet, TCP_HEADER } from "../packets.ts";
 import type { StreamService } from "../service.ts";
-import { CONNECTION_STATE, Connection, type ConnectionHost, type ConnectionState } from "./connection.ts";
+import { Connection, type ConnectionHost } from "./connection.ts";
+import { CONNECTION_STATE, type ConnectionState } from "./connection-state.ts";
 import type { ConnectionCounters } from "./counters.ts";
 import {
   ACK,

@@ -16,6 +16,7 @@ import {
   type VirtioDevice,
 } from "../types.ts";
 import { CONFIG_SPACE_STATE, ConfigSpace } from "./config-space.ts";
+import { Context } from "./device-context.ts";
 import { FEATURES_STATE, Features } from "./features.ts";
 import { QUEUE_CONFIG_STATE, type QueueAddressField, QueueConfig } from "./queue-config.ts";
 import {
@@ -467,42 +468,5 @@ export class VirtioCore {
     if (this.#logged.has(key)) return;
     this.#logged.add(key);
     this.#log(`${this.device.name}: ${message}`);
-  }
-}
-
-/** What the device holds while it is activated. Each activation has its own, so that an old one stays dead. */
-class Context implements DeviceContext {
-  readonly queues: readonly (Virtqueue | undefined)[];
-  readonly features: bigint;
-  readonly counters: DeviceCounters;
-  #core: VirtioCore | undefined;
-
-  constructor(
-    core: VirtioCore,
-    queues: readonly (Virtqueue | undefined)[],
-    features: bigint,
-    counters: DeviceCounters,
-  ) {
-    this.#core = core;
-    // A copy: a queue that the driver disables later is retired, and stays where the device looks for it.
-    this.queues = [...queues];
-    this.features = features;
-    this.counters = counters;
-  }
-
-  notifyUsed(index: number): void {
-    this.#core?.notifyUsed(index);
-  }
-  configChanged(): void {
-    this.#core?.configChanged();
-  }
-  needsReset(reason: string): void {
-    this.#core?.needsReset(reason);
-  }
-  run(work: () => void): void {
-    this.#core?.guard(work);
-  }
-  end(): void {
-    this.#core = undefined;
   }
 }

@@ -44,7 +44,7 @@ import type { MsiTable } from "./msi.ts";
 import { MMIO_REGISTERS } from "./registers.ts";
 
 /** What the transport itself holds. */
-export interface MmioState {
+export interface MmioView {
   readonly version: number;
   readonly offered: MmioOffer;
   readonly interrupts: InterruptMode;
@@ -57,7 +57,7 @@ export interface MmioState {
 
 const ALL_ONES = 0xffff_ffff;
 
-export function inspectMmio(core: VirtioCore, msi: MsiTable, state: MmioState): TransportView {
+export function inspectMmio(core: VirtioCore, msi: MsiTable, state: MmioView): TransportView {
   const queue = core.queueConfig(state.queueSel);
   const doorbells = state.offered.doorbell === "per-queue";
   const values: ReadonlyMap<number, number> = new Map([

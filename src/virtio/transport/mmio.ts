@@ -20,13 +20,8 @@ import {
   VIRTIO_MMIO_MAGIC_VALUE,
   VIRTIO_MMIO_MSI_ADDRESS_HIGH,
   VIRTIO_MMIO_MSI_ADDRESS_LOW,
-  VIRTIO_MMIO_MSI_COMMAND,
   VIRTIO_MMIO_MSI_CONFIG_VECTOR,
   VIRTIO_MMIO_MSI_DATA,
-  VIRTIO_MMIO_MSI_STATUS,
-  VIRTIO_MMIO_MSI_STATUS_ENABLE,
-  VIRTIO_MMIO_MSI_STATUS_OFFERED,
-  VIRTIO_MMIO_MSI_STATUS_VECTOR_MASK,
   VIRTIO_MMIO_QUEUE_DESC_HIGH,
   VIRTIO_MMIO_QUEUE_DESC_LOW,
   VIRTIO_MMIO_QUEUE_DEVICE_HIGH,
@@ -56,7 +51,8 @@ import { CORE_STATE, type InterruptSink, type RestoreDevice, VirtioCore } from "
 import { deviceMetrics } from "./device-metrics.ts";
 import type { TransportView } from "./inspect.ts";
 import { inspectMmio } from "./mmio-inspect.ts";
-import { MSI_STATE, MsiTable } from "./msi.ts";
+import { MsiRegisters } from "./mmio-msi.ts";
+import { MSI_STATE } from "./msi.ts";
 import {
   MMIO_REGISTER_NAMES,
   misuse,
@@ -118,13 +114,12 @@ export class MmioTransport implements BusDevice {
   readonly counters: DeviceCounters;
   readonly #core: VirtioCore;
   readonly #line: InterruptLine;
-  readonly #msi: MsiTable;
+  readonly #msi: MsiRegisters;
   readonly #exits: Float64Array;
 
   #offered: MmioOffer;
   /** An offer that waits for the driver's reset. */
   #nextOffer: MmioOffer | undefined;
-  #msiEnabled = false;
   #interruptStatus = 0;
 
   #deviceFeaturesSel = 0;
@@ -142,15 +137,19 @@ export class MmioTransport implements BusDevice {
     }
     this.#exits = this.counters.exits;
     this.#line = options.line;
-    this.#msi = new MsiTable(vectors, options.messages, this.counters);
+    this.#msi = new MsiRegisters(vectors, options.messages, this.counters, {
+      offered: () => this.#offered.interrupts === "msi",
+      driverOk: () => (this.#core.status & VIRTIO_CONFIG_S_DRIVER_OK) !== 0,
+      ignore: (reason) => this.#core.ignore(reason),
+    });
     this.#offered = { interrupts: options.interrupts, doorbell: options.doorbell };
     const interrupts: InterruptSink = {
       queueInterrupt: (index) => {
-        if (this.#msiEnabled) this.#msi.fire(index + 1);
+        if (this.#msi.enabled) this.#msi.table.fire(index + 1);
         else this.#raise(VIRTIO_MMIO_INT_VRING);
       },
       configInterrupt: () => {
-        if (this.#msiEnabled) this.#msi.fire(VIRTIO_MMIO_MSI_CONFIG_VECTOR);
+        if (this.#msi.enabled) this.#msi.table.fire(VIRTIO_MMIO_MSI_CONFIG_VECTOR);
         else this.#raise(VIRTIO_MMIO_INT_CONFIG);
       },
     };
@@ -177,7 +176,7 @@ export class MmioTransport implements BusDevice {
 
   /** How interrupts go now: by messages when the driver has enabled them. */
   get interruptsInUse(): InterruptMode {
-    return this.#msiEnabled ? "msi" : "wired";
+    return this.#msi.enabled ? "msi" : "wired";
   }
 
   /** Version register: 2 is the standard's interface, 3 has anything of the extension (V3-GEN-01). */
@@ -246,10 +245,10 @@ export class MmioTransport implements BusDevice {
     return {
       core: this.#core.save(),
       counters: this.counters.save(),
-      msi: this.#msi.save(),
+      msi: this.#msi.table.save(),
       offered: this.#offered,
       nextOffer: this.#nextOffer,
-      msiEnabled: this.#msiEnabled,
+      msiEnabled: this.#msi.enabled,
       interruptStatus: this.#interruptStatus,
       deviceFeaturesSel: this.#deviceFeaturesSel,
       driverFeaturesSel: this.#driverFeaturesSel,
@@ -261,20 +260,19 @@ export class MmioTransport implements BusDevice {
   restore(state: MmioState, device: RestoreDevice): void {
     this.#offered = state.offered;
     this.#nextOffer = state.nextOffer;
-    this.#msiEnabled = state.msiEnabled;
+    this.#msi.enabled = state.msiEnabled;
     this.#interruptStatus = state.interruptStatus;
     this.#deviceFeaturesSel = state.deviceFeaturesSel;
     this.#driverFeaturesSel = state.driverFeaturesSel;
     this.#queueSel = state.queueSel;
     this.counters.restore(state.counters);
-    this.#msi.restore(state.msi);
+    this.#msi.table.restore(state.msi);
     this.#core.restore(state.core, device);
   }
 
   #afterReset(): void {
     this.#interruptStatus = 0;
     this.#line.set(false);
-    this.#msiEnabled = false;
     this.#msi.reset();
     this.#deviceFeaturesSel = 0;
     this.#driverFeaturesSel = 0;
@@ -292,12 +290,12 @@ export class MmioTransport implements BusDevice {
 
   /** Registers, queues and vectors as they stand, for looking at: no access, and nothing counted. */
   inspect(): TransportView {
-    return inspectMmio(this.#core, this.#msi, {
+    return inspectMmio(this.#core, this.#msi.table, {
       version: this.version,
       offered: this.#offered,
       interrupts: this.interruptsInUse,
       interruptStatus: this.#interruptStatus,
-      msiStatus: this.#msiStatus(),
+      msiStatus: this.#msi.status(),
       deviceFeaturesSel: this.#deviceFeaturesSel,
       driverFeaturesSel: this.#driverFeaturesSel,
       queueSel: this.#queueSel,
@@ -320,7 +318,7 @@ export class MmioTransport implements BusDevice {
   }
 
   #acknowledge(bits: number): void {
-    if (this.#msiEnabled) {
+    if (this.#msi.enabled) {
       this.#core.ignore("InterruptACK written while MSI is enabled"); // (V3-INT-02)
       return;
     }
@@ -435,13 +433,9 @@ export class MmioTransport implements BusDevice {
       case VIRTIO_MMIO_SHM_SEL:
         break; // whatever is selected does not exist
       case VIRTIO_MMIO_MSI_ADDRESS_LOW:
-        if (this.#msiRegisters()) this.#msi.staged.addressLow = word;
-        break;
       case VIRTIO_MMIO_MSI_ADDRESS_HIGH:
-        if (this.#msiRegisters()) this.#msi.staged.addressHigh = word;
-        break;
       case VIRTIO_MMIO_MSI_DATA:
-        if (this.#msiRegisters()) this.#msi.staged.data = word;
+        this.#msi.stage(offset, word);
         break;
       default:
         core.ignore(misuse(offset, size, true));
@@ -457,57 +451,16 @@ export class MmioTransport implements BusDevice {
     this.#tell();
   }
 
-  // The registers that are 16 bits wide.
+  // The registers that are not 32 bits wide, of which all are version 3's.
 
-  /**
-   * MsiStatus is the one register that is not read 32 bits wide. A CPU without 16-bit bus reads asks for its
-   * bytes one by one, low byte first.
-   */
   #readNarrow(offset: number, size: 1 | 2 | 4): number {
-    const at = offset - VIRTIO_MMIO_MSI_STATUS;
-    if (at >= 0 && at + size <= 2 && this.version === VIRTIO_MMIO_VERSION_EXTENDED) {
-      const status = this.#msiStatus();
-      if (size === 2) return status;
-      return at === 0 ? status & 0xff : status >>> 8;
-    }
-    this.#core.ignore(misuse(offset, size, false));
-    return 0;
+    const status = this.version === VIRTIO_MMIO_VERSION_EXTENDED ? this.#msi.read(offset, size) : undefined;
+    if (status === undefined) this.#core.ignore(misuse(offset, size, false));
+    return status ?? 0;
   }
 
   #writeNarrow(offset: number, size: 1 | 2 | 4, value: number): void {
-    if (size === 2 && offset === VIRTIO_MMIO_MSI_STATUS) {
-      if (this.#msiRegisters()) this.#writeMsiStatus(value & 0xffff);
-    } else if (size === 2 && offset === VIRTIO_MMIO_MSI_COMMAND) {
-      if (!this.#msiRegisters()) return;
-      const refused = this.#msi.command(value & 0xffff);
-      if (refused !== undefined) this.#core.ignore(refused);
-    } else {
-      this.#core.ignore(misuse(offset, size, true));
-    }
-  }
-
-  /** MsiStatus as read: offered, and the largest vector index; 0 when MSI is not offered (V3-MSI-01). */
-  #msiStatus(): number {
-    if (this.#offered.interrupts !== "msi") return 0;
-    return VIRTIO_MMIO_MSI_STATUS_OFFERED | ((this.#msi.vectors - 1) & VIRTIO_MMIO_MSI_STATUS_VECTOR_MASK);
-  }
-
-  /** Whether the MSI block is there at all. */
-  #msiRegisters(): boolean {
-    if (this.#offered.interrupts === "msi") return true;
-    this.#core.ignore("MSI register written while MSI is not offered");
-    return false;
-  }
-
-  #writeMsiStatus(value: number): void {
-    const enable = (value & VIRTIO_MMIO_MSI_STATUS_ENABLE) !== 0;
-    if (enable === this.#msiEnabled) return;
-    // The way of interrupts is settled before DRIVER_OK: no event can then fall between the two ways (V3-MSI-03).
-    if ((this.#core.status & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) {
-      this.#core.ignore("MSI enabled or disabled after DRIVER_OK");
-      return;
-    }
-    this.#msiEnabled = enable;
+    if (!this.#msi.write(offset, size, value)) this.#core.ignore(misuse(offset, size, true));
   }
 
   // Configuration space and doorbells.

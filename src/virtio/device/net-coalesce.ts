@@ -37,6 +37,11 @@ export class Coalescer {
     else this.#cancel ??= this.#clock.after(Math.ceil(microseconds / 1000), this.#timeout);
   }
 
+  /** After a restore: what was put off when it was saved still is, and the driver is told when it is time. */
+  proceed(coalescing: Coalescing): void {
+    if (coalescing.microseconds > 0) this.used(1, { ...coalescing, packets: 0 });
+  }
+
   /** Notifies now of what was put off, if anything. */
   flush(): void {
     if (this.#packets === 0) return;

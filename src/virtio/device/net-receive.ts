@@ -82,10 +82,7 @@ export class NetReceiver {
   proceed(context: DeviceContext, offloads: ReceiveOffloads): void {
     // The driver is asked to notify of buffers as long as frames wait for them.
     this.#begin(context, offloads, ({ waiting }) => waiting.length > 0);
-    // What was put off when it was saved still is: the driver is told when it is time, if there is anything to tell.
-    if (this.#coalescing.microseconds > 0) {
-      for (const { coalescer } of this.#pairs) coalescer.used(1, { ...this.#coalescing, packets: 0 });
-    }
+    for (const { coalescer } of this.#pairs) coalescer.proceed(this.#coalescing);
   }
 
   #begin(context: DeviceContext, offloads: ReceiveOffloads, kicks: (pair: Pair) => boolean): void {

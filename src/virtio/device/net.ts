@@ -232,7 +232,9 @@ export class NetDevice implements VirtioDevice, ControlTarget {
     this.#transmitCoalescing = state.transmitCoalescing;
     this.#pairs = Math.min(state.pairs, this.#mostPairs);
     if (state.flows !== undefined) this.#flows.restore(state.flows);
-    if (context !== undefined) this.#receiver.proceed(context, this.#begin(context));
+    if (context === undefined) return;
+    this.#receiver.proceed(context, this.#begin(context));
+    for (const coalescer of this.#transmitCoalescers) coalescer.proceed(this.#transmitCoalescing);
   }
 
   activate(context: DeviceContext): void {

@@ -1,6 +1,7 @@
 /** Each device saved and restored behind its transport: what waits goes on waiting, and arrives. */
 import { describe, expect, it } from "vitest";
 import { decode, encode, StateError } from "../../state/codec.ts";
+import { MockClock } from "../testing/mock-machine.ts";
 import { MmioRig } from "../testing/mock-rig.ts";
 import { MMIO_STATE } from "../transport/mmio.ts";
 import type { DeviceContext, VirtioDevice } from "../types.ts";
@@ -95,6 +96,28 @@ describe("a network card that was saved", () => {
     expect(rig.transport.metrics().net).toMatchObject({ rxFrames: 3, dropped: 0 });
     // What the driver takes is what the other end is told.
     expect(link.takes.at(-1)).toEqual(machine.link.takes.at(-1));
+  });
+});
+
+describe("interrupts that a network card puts off when it is saved", () => {
+  it.each(["receive", "transmit"] as const)("come when it is time: %s", (direction) => {
+    const machine = netMachine({ clock: new MockClock() });
+    const { driver, device } = machine;
+    driver.initialise();
+    driver.queue(0).addWritable(2000);
+    driver.queue(1).addReadable([...new Uint8Array(12), ...ethernet(100, 1)]);
+    for (const index of [0, 1]) driver.queue(index).publish();
+    driver.kick(0);
+    expect(device.setCoalescing(direction, { packets: 0, microseconds: 2000 })).toBe(true);
+    if (direction === "receive") machine.link.deliver(ethernet(100, 1));
+    else driver.kick(1);
+    const state = decode(NET_STATE, encode(NET_STATE, device.save()));
+    const clock = new MockClock();
+    const other = new NetDevice({ mac: MAC, link: new SpecLink(), clock });
+    const rig = goOn(machine, other, (context) => other.restore(state, context));
+    expect(rig.takeNotifications().used).toBe(0);
+    clock.advance(2);
+    expect(rig.takeNotifications().used).toBe(1);
   });
 });
 

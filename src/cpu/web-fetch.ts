@@ -11,6 +11,12 @@ interface FetchHeaders {
   delete(name: string): void;
 }
 
+/** A body's reader, as far as needed. (Not the declarations of platform.d.ts, which the library's types are without.) */
+interface Reader {
+  read(): Promise<{ done: boolean; value?: Uint8Array }>;
+  cancel(): Promise<void>;
+}
+
 /** The platform's Response, as far as v86 needs it. */
 interface FetchResponse {
   readonly status: number;
@@ -18,7 +24,7 @@ interface FetchResponse {
   readonly redirected: boolean;
   readonly url: string;
   readonly headers: FetchHeaders;
-  readonly body: ReadableStreamLike | null;
+  readonly body: { getReader(): Reader } | null;
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 
@@ -57,8 +63,6 @@ export function tameFetch(network: V86Network): void {
     return head.call(network, status, text, headers);
   };
 }
-
-type Reader = ReturnType<ReadableStreamLike["getReader"]>;
 
 /** Ends where the other one fails. */
 function endingReader(reader: Reader): Reader {

@@ -124,7 +124,7 @@ describe("a page that", () => {
       const state = {
         gap: 0,
         last: performance.now(),
-        done: doorbell.exec("tcp_rr -H 10.0.2.2 -l 8 --verify"),
+        done: doorbell.exec("tcp_rr -H 10.0.2.2 -l 5 --verify"),
       };
       setInterval(() => {
         const now = performance.now();

@@ -29,6 +29,7 @@ async function createCpu(memoryMiB = 4): Promise<Cpu> {
   const cpu = await Cpu.create({
     wasm,
     memoryBytes: memoryMiB * MIB,
+    interpreted: 0,
     network: { routerIp: "10.0.2.2", routerMac: "52:55:0a:00:02:02", guestIp: "10.0.2.15" },
   });
   cpus.push(cpu);

@@ -15,6 +15,7 @@ import { withoutWorker } from "./no-worker.ts";
 import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
 import { type Scheduler, schedule } from "./scheduler.ts";
+import { Translator } from "./translator.ts";
 import { V86Card } from "./v86-card.ts";
 import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
 import {
@@ -63,8 +64,10 @@ export interface CpuOptions {
   readonly network: { readonly routerIp: string; readonly routerMac: string; readonly guestIp: string };
   /** Whether v86's own network card is there, {@link Cpu.card}. Default false. */
   readonly networkCard?: boolean;
-  /** Default "doorbell". */
+  /** Default "doorbell". With "v86" its translator is left as it comes, too. */
   readonly scheduler?: Scheduler;
+  /** How many guest instructions are interpreted before v86 translates. Default: enough for our guest's boot. */
+  readonly interpreted?: number;
 }
 
 /** What is kept of a CPU, guest memory aside. */
@@ -108,6 +111,7 @@ export class Cpu {
   #lastCounter = 0;
   #running = false;
   readonly #endScheduler: () => void;
+  readonly #translator: Translator | undefined;
   #destroyed = false;
   #onFirstAccess: (() => void) | undefined;
   #watch: InterruptWatch | undefined;
@@ -172,6 +176,7 @@ export class Cpu {
     this.pci = new PciBus(cpu, (cycle) => this.#inside(cycle));
     this.card = options.networkCard ? new V86Card(emulator, this.exitCost) : undefined;
     this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
+    if (options.scheduler !== "v86") this.#translator = new Translator(cpu, options.interpreted);
     this.#takeOver();
     this.#endScheduler = schedule(emulator, options.scheduler ?? "doorbell");
   }
@@ -455,7 +460,8 @@ export class Cpu {
         const idle = slice.call(cpu);
         if (halted) cpu.in_hlt[0] = 0;
         halted = this.#cutShort = false;
-        void this.instructions;
+        const before = this.#instructions;
+        this.#translator?.count(this.instructions - before);
         this.#watch?.look();
         return idle;
       } catch (error) {

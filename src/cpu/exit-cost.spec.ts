@@ -124,6 +124,7 @@ describe("a CPU with an exit cost", () => {
     const machine = await Cpu.create({
       wasm,
       memoryBytes: 2 * 0x100000,
+      interpreted: 0,
       network: { routerIp: "10.0.2.2", routerMac: "52:55:0a:00:02:02", guestIp: "10.0.2.15" },
     });
     cpu = machine;

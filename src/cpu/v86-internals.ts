@@ -96,6 +96,7 @@ export interface V86Cpu {
   read32s(address: number): number;
   write32(address: number, value: number): void;
   jit_dirty_cache(start: number, end: number): void;
+  set_jit_config(index: number, value: number): void;
 }
 
 /** What we use of the emulator object, its buses and its scheduler. */
@@ -154,7 +155,8 @@ const VIEWS = [
 ].flatMap((names) => names.split(" "));
 const FUNCTIONS = [
   "mmap_write16 main_loop reboot_internal update_state_flags handle_irqs device_raise_irq device_lower_irq",
-  "get_apic_addr get_ioapic_addr run_hardware_timers read32s write32 jit_dirty_cache pack_memory unpack_memory is_memory_zeroed",
+  "get_apic_addr get_ioapic_addr run_hardware_timers read32s write32 pack_memory unpack_memory is_memory_zeroed",
+  "jit_dirty_cache set_jit_config",
 ].flatMap((names) => names.split(" "));
 
 /**

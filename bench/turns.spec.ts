@@ -8,15 +8,30 @@ const turn = (transactions: number, milliseconds = 100): Turn => ({
 });
 
 describe("the order of turns", () => {
-  it("goes forwards and backwards, each pair of cycles from the next column on", () => {
-    expect([0, 1, 2, 3, 4, 5].map((cycle) => turnOrder(cycle, 3).join(""))).toEqual([
-      "012",
-      "210",
-      "120",
-      "021",
-      "201",
-      "102",
-    ]);
+  it("is drawn for each pair of cycles, forwards and then backwards, and is the same in every run", () => {
+    const orders = Array.from({ length: 40 }, (_, cycle) => turnOrder(cycle, 5));
+    for (let pair = 0; pair < 40; pair += 2) {
+      expect(orders[pair + 1]).toEqual(orders[pair]?.toReversed());
+      expect(orders[pair]?.toSorted()).toEqual([0, 1, 2, 3, 4]);
+    }
+    expect(new Set(orders.map(String)).size).toBeGreaterThan(20);
+    expect(turnOrder(6, 5)).toEqual(orders[6]);
+  });
+
+  it("lets each column come about as often after any other", () => {
+    const count = 7;
+    const after = new Map<string, number>();
+    let before: number | undefined;
+    for (let cycle = 0; cycle < 600; cycle++) {
+      for (const column of turnOrder(cycle, count)) {
+        const key = `${before} ${column}`;
+        if (before !== undefined && before !== column) after.set(key, (after.get(key) ?? 0) + 1);
+        before = column;
+      }
+    }
+    expect(after.size).toBe(count * (count - 1));
+    const expected = (600 * (count - 1)) / (count * (count - 1));
+    for (const times of after.values()) expect(Math.abs(times - expected)).toBeLessThan(expected / 2);
   });
 
   it("gives every column the same mean place over any pair of cycles", () => {

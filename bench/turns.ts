@@ -22,12 +22,27 @@ export function toTurn({ milliseconds, cpuMilliseconds, before, after }: TurnRes
   };
 }
 
+/** Numbers from 0 up to 1 that are the same for the same seed (a linear congruential generator, of which the high bits count). */
+function drawing(seed: number): () => number {
+  let state = Math.imul(seed + 1, 0x9e3779b1);
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >>> 8) / 2 ** 24;
+  };
+}
+
 /**
- * The order in which `count` columns take their turns in a cycle: forwards, then backwards, then the same from the next
- * column on. Over two cycles all have the same mean place; over 2 × `count` each has been at every place.
+ * The order in which `count` columns take their turns in a cycle: one that is drawn, then the same backwards, then another.
+ * So over two cycles all have the same mean place, and over many each comes as often after any other: a turn is not the
+ * same after one's own machine as after a stranger, which has emptied the caches.
  */
 export function turnOrder(cycle: number, count: number): number[] {
-  const order = Array.from({ length: count }, (_, place) => (place + (cycle >> 1)) % count);
+  const next = drawing(cycle >> 1);
+  const order = Array.from({ length: count }, (_, place) => place);
+  for (let left = count - 1; left > 0; left--) {
+    const drawn = Math.floor(next() * (left + 1));
+    [order[left], order[drawn]] = [order[drawn] ?? 0, order[left] ?? 0];
+  }
   return cycle % 2 === 0 ? order : order.reverse();
 }
 

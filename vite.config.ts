@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, readdirSync, readFileSync, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { type Connect, defineConfig, type Plugin } from "vite";
+import { leanEmulator } from "./vite.emulator.ts";
 import { imageHashes, subresourceIntegrity } from "./vite.integrity.ts";
 
 /**
@@ -65,17 +66,17 @@ function machineIdentity(): string {
  * The page lives in web/, what it serves unchanged in public/ (the guest's kernel and initramfs), the result in dist/.
  * `base` is relative so that dist/ works from any folder of any server.
  */
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   root: `${import.meta.dirname}/web`,
   base: "./",
   publicDir: "../public",
   cacheDir: "../node_modules/.vite",
   // Not a single-page application: a missing kernel has to be a 404, not index.html.
   appType: "mpa",
-  plugins: [v86WithoutNode, guestFiles, subresourceIntegrity],
+  plugins: [v86WithoutNode, leanEmulator, guestFiles, subresourceIntegrity],
   define: {
     __MACHINE_IDENTITY__: JSON.stringify(machineIdentity()),
-    __IMAGE_HASHES__: JSON.stringify(imageHashes()),
+    __IMAGE_HASHES__: JSON.stringify(imageHashes(command)),
   },
   // The development server takes the libraries' production builds too: their development builds talk to the console.
   resolve: { conditions: ["module", "browser", "production"] },
@@ -102,4 +103,4 @@ export default defineConfig({
       "v86",
     ],
   },
-});
+}));

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { gunzipSync } from "node:zlib";
 import type { Plugin } from "vite";
+import { emulator as leanEmulator } from "./vite.emulator.ts";
 
 /** SHA-256 in hexadecimal of each file as it is used, that is inflated; undefined where there is no such file. */
 export interface ImageHashes {
@@ -17,9 +18,10 @@ export interface ImageHashes {
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** Of v86's module, and of the guest's files, which have to be those of their manifest. */
-export function imageHashes(): ImageHashes {
-  const emulator = sha256(readFileSync(createRequire(import.meta.url).resolve("v86/build/v86.wasm")));
+/** Of v86's module as that command brings it, and of the guest's files, which have to be those of their manifest. */
+export function imageHashes(command: "build" | "serve"): ImageHashes {
+  const packaged = createRequire(import.meta.url).resolve("v86/build/v86.wasm");
+  const emulator = sha256(command === "build" ? leanEmulator() : readFileSync(packaged));
   const guest = new URL("public/guest/", import.meta.url);
   if (!existsSync(new URL("manifest.json", guest))) return { emulator };
   const manifest = JSON.parse(readFileSync(new URL("manifest.json", guest), "utf8"));

@@ -1,6 +1,5 @@
 /** `npm run build:lib`: builds the library: modules, types, and the guest's files beside them. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join, posix, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureInstalled, fail, root, run } from "./install.mjs";
@@ -59,8 +58,6 @@ for (const module of wanted) {
 }
 
 console.error("Files ...");
-const require = createRequire(import.meta.url);
-copyFileSync(require.resolve("v86/build/v86.wasm"), join(out, "v86.wasm"));
 for (const name of ["vmlinux.gz", "initramfs.cpio.gz", "LICENSES.md"]) {
   copyFileSync(join(root, "public/guest", name), join(out, name));
 }

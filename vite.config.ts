@@ -89,6 +89,18 @@ export default defineConfig(({ command }) => ({
     // Everything stays a file of its own: a policy that forbids data: URLs must not break the page.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What is wanted at once comes in three files: what the entry asks first, the machine, the page.
+          groups: [
+            { name: "first", test: /\/web\/kept-start\.ts$|preload-helper|rolldown\/runtime/, priority: 3 },
+            { name: "machine", test: /\/src\/index\.ts$/, priority: 2 },
+            { name: "start-page", test: /\/web\/start-page\.ts$/, priority: 1 },
+          ],
+        },
+      },
+    },
   },
   // Named, so that the development server does not discover them one by one and reload the page under a booting guest.
   optimizeDeps: {

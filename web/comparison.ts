@@ -1,11 +1,6 @@
 /** "Reproduce the table", from its start to a result that stays: one run at a time, cancellable at any moment. */
 import type { ComparisonResult } from "./comparison-report.ts";
-import {
-  CancelledError,
-  ComparisonRun,
-  type ComparisonSettings,
-  type CreateGuest,
-} from "./comparison-run.ts";
+import type { ComparisonRun, ComparisonSettings, CreateGuest } from "./comparison-run.ts";
 import { sentence } from "./words.ts";
 
 /** The run in progress, and what the last one brought. */
@@ -53,6 +48,10 @@ export class Comparison {
   async run(settings: ComparisonSettings): Promise<void> {
     const cancel = new AbortController();
     const date = new Date().toISOString();
+    this.#cancel = cancel;
+    this.#update({ stage: "running", problem: undefined });
+    // Downloaded by whoever measures.
+    const { CancelledError, ComparisonRun } = await import("./comparison-run.ts");
     const run: ComparisonRun = new ComparisonRun({
       settings,
       signal: cancel.signal,
@@ -74,8 +73,6 @@ export class Comparison {
     watch();
     document.addEventListener("visibilitychange", watch);
     this.#run = run;
-    this.#cancel = cancel;
-    this.#update({ stage: "running", problem: undefined });
     try {
       await run.run();
       report(true);

@@ -7,7 +7,6 @@ import "./doorbell-chart.ts";
 import "./doorbell-controls.ts";
 import "./doorbell-progress.ts";
 import "./doorbell-segmented.ts";
-import "./doorbell-table.ts";
 import "./doorbell-terminal.ts";
 import type { LeaveTerminalEvent } from "./doorbell-terminal.ts";
 import "./doorbell-views.ts";
@@ -253,9 +252,12 @@ export class DoorbellApp extends LitElement {
     }
   };
 
-  #openTable(): void {
-    this.querySelector("doorbell-table")?.show();
-  }
+  readonly #openTable = async (): Promise<void> => {
+    await import("./doorbell-table.ts");
+    const table = this.querySelector("doorbell-table");
+    await table?.updateComplete;
+    table?.show();
+  };
 
   #nextTheme(): void {
     setTheme(NEXT_THEME[currentTheme()]);

@@ -30,7 +30,12 @@ async function doStep(name: string): Promise<void> {
   const set = lesson.locator("#set");
   if (await set.isVisible()) {
     await set.click();
-    await lesson.getByText("In force.").waitFor({ timeout: 60_000 });
+    await lesson
+      .getByText("In force.")
+      .waitFor({ timeout: 60_000 })
+      .catch(async () => {
+        throw new Error(`${name}: nothing comes into force. It shows:\n${await lesson.innerText()}`);
+      });
     await untilReady(page);
   }
   const answers = lesson.getByRole("radio");

@@ -39,6 +39,7 @@ export interface SnapshotsState {
   /** Why nothing can be kept in the browser, in a sentence. */
   readonly impossible: string | undefined;
   readonly origin: Origin;
+  /** What the person asked for and has not got yet. */
   readonly busy: "saving" | "loading" | undefined;
   readonly autosaveOn: boolean;
   /** Whether visits start from the prompt. */
@@ -70,6 +71,8 @@ export class Snapshots {
   /** The person has typed: what stands at the prompt is theirs. */
   #touched = false;
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** The machine is being kept. What the person asks for comes after that. */
+  #keeping: Promise<void> | undefined;
 
   constructor(host: SnapshotsHost, identity: string, visit: VisitStart) {
     this.#host = host;
@@ -90,8 +93,8 @@ export class Snapshots {
     };
     if (!visit.mayKeep) return;
     // A page that is left may not come back: what it can still write, it writes.
-    document.addEventListener("visibilitychange", () => document.hidden && void this.#autosave());
-    addEventListener("pagehide", () => void this.#autosave());
+    document.addEventListener("visibilitychange", () => document.hidden && this.#autosave());
+    addEventListener("pagehide", () => this.#autosave());
   }
 
   get state(): SnapshotsState {
@@ -116,7 +119,7 @@ export class Snapshots {
   gone(): void {
     clearInterval(this.#timer);
     this.#dirty = false;
-    if (this.#state.autosave !== undefined) void this.forget("autosave");
+    if (this.#state.autosave !== undefined || this.#keeping) void this.forget("autosave");
   }
 
   printed(bytes: Uint8Array): void {
@@ -147,6 +150,7 @@ export class Snapshots {
     if (machine === undefined || this.#state.busy) return undefined;
     this.#update({ busy: "saving" });
     try {
+      await this.#keeping;
       return await machine.save();
     } catch (error) {
       this.#host.notice(`The machine was not saved: ${sentence(error)}`);
@@ -161,6 +165,7 @@ export class Snapshots {
     if (this.#state.busy) return;
     this.#update({ busy: "loading" });
     try {
+      await this.#keeping;
       await work();
     } catch (error) {
       this.#host.notice(
@@ -185,6 +190,7 @@ export class Snapshots {
   }
 
   async forget(place: Place): Promise<void> {
+    await this.#keeping;
     await forgetKept(place);
     this.#update(place === "prompt" ? { prompt: undefined } : { autosave: undefined });
   }
@@ -194,27 +200,33 @@ export class Snapshots {
   #look(): void {
     const now = performance.now();
     const quiet = now - this.#lastActivity;
-    if (!this.#host.calm || !this.#dirty || this.#state.busy) return;
+    if (!this.#host.calm || !this.#dirty) return;
+    if (this.#state.busy || this.#keeping) return;
     if (quiet < QUIET_MS && now - this.#lastSave < BUSY_MS) return;
     if (!this.#touched && this.#state.warmOn && quiet >= QUIET_MS && this.#host.machine?.phase === "ready") {
       this.#touched = true;
-      void this.#keep("prompt");
-    } else if (now - this.#lastSave >= APART_MS) void this.#autosave();
+      this.#keep("prompt");
+    } else if (now - this.#lastSave >= APART_MS) this.#autosave();
   }
 
-  async #autosave(): Promise<void> {
-    if (!this.#state.autosaveOn || !this.#dirty || this.#state.busy) return;
+  #autosave(): void {
+    if (!this.#state.autosaveOn || !this.#dirty || this.#state.busy || this.#keeping) return;
     // Halfway through a boot there is nothing to come back to.
     if (this.#host.machine?.phase !== "ready") return;
     this.#dirty = false;
     this.#lastSave = performance.now();
-    await this.#keep("autosave");
+    this.#keep("autosave");
   }
 
-  async #keep(place: Place): Promise<void> {
+  #keep(place: Place): void {
     const { machine } = this.#host;
     if (machine === undefined) return;
-    this.#update({ busy: "saving" });
+    this.#keeping = this.#write(place, machine).finally(() => {
+      this.#keeping = undefined;
+    });
+  }
+
+  async #write(place: Place, machine: Machine): Promise<void> {
     try {
       let scrollback = new Uint8Array(0);
       let began = 0;
@@ -250,8 +262,6 @@ export class Snapshots {
       // The browser's storage may be full or forbidden; a machine that has stopped has nothing to keep.
       if (!(error instanceof SnapshotError))
         this.#update({ impossible: `The browser did not keep the machine: ${sentence(error)}` });
-    } finally {
-      this.#update({ busy: undefined });
     }
   }
 

@@ -1,10 +1,10 @@
 /** The page itself, built as `npm run build` does, served with compression, and opened in a headless Chromium. */
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createGzip } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import type { MicroVm } from "../src/index.ts";
@@ -37,25 +37,17 @@ export interface BuiltSite {
 /** Builds, serves and starts the browser. `args` are the browser's, in place of the benchmark's own. */
 export async function openSite(args?: readonly string[]): Promise<BuiltSite> {
   await build({ configFile: `${PROJECT}vite.config.ts`, logLevel: "error", build: { outDir: FOLDER } });
+  const files = packedFiles();
   let sent = 0;
-  const server = createServer(async ({ url = "/" }, response) => {
-    const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
-    const file = join(FOLDER, path === "/" ? "index.html" : path);
-    if (!file.startsWith(FOLDER) || !(await stat(file).catch(() => undefined))?.isFile()) {
-      response.writeHead(404).end();
-      return;
-    }
-    const packed = file.endsWith(".gz");
-    response.writeHead(200, {
-      "Content-Type": TYPES[extname(file)] ?? "application/octet-stream",
-      "Cache-Control": "no-cache",
-      ...(packed ? {} : { "Content-Encoding": "gzip" }),
-    });
-    const body = packed ? createReadStream(file) : createReadStream(file).pipe(createGzip({ level: 9 }));
-    body.on("data", (chunk: Buffer | string) => {
-      sent += chunk.length;
-    });
-    body.pipe(response);
+  const server = createServer(({ url = "/", headers }, response) => {
+    const path = decodeURIComponent(new URL(url, "http://localhost").pathname);
+    const file = files.get(path === "/" ? "/index.html" : path);
+    if (file === undefined) return void response.writeHead(404).end();
+    const caching = { ETag: file.tag, "Cache-Control": "no-cache" };
+    if (headers["if-none-match"] === file.tag) return void response.writeHead(304, caching).end();
+    sent += file.body.length;
+    response.writeHead(200, { ...caching, ...file.headers, "Content-Length": file.body.length });
+    response.end(file.body);
   });
   const port = await listen(server);
   const browser = await launchChromium(args);
@@ -69,6 +61,32 @@ export async function openSite(args?: readonly string[]): Promise<BuiltSite> {
       server.close();
     },
   };
+}
+
+interface PackedFile {
+  readonly body: Buffer;
+  readonly tag: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** All files as an ordinary server has them: compressed once, with a tag that a browser asks for on its next visit. */
+function packedFiles(): ReadonlyMap<string, PackedFile> {
+  const files = new Map<string, PackedFile>();
+  for (const name of readdirSync(FOLDER, { recursive: true, encoding: "utf8" })) {
+    const path = join(FOLDER, name);
+    if (!statSync(path).isFile()) continue;
+    const bytes = readFileSync(path);
+    const packed = extname(name) === ".gz";
+    files.set(`/${name.replaceAll("\\", "/")}`, {
+      body: packed ? bytes : gzipSync(bytes, { level: 9 }),
+      tag: `"${createHash("sha256").update(bytes).digest("base64url")}"`,
+      headers: {
+        "Content-Type": TYPES[extname(name)] ?? "application/octet-stream",
+        ...(packed ? {} : { "Content-Encoding": "gzip" }),
+      },
+    });
+  }
+  return files;
 }
 
 function listen(server: Server): Promise<number> {

@@ -33,6 +33,7 @@ export class DoorbellApp extends LitElement {
     offered: { attribute: false },
     newcomer: { state: true },
     touring: { state: true },
+    table: { state: true },
   };
 
   declare store: MachineStore;
@@ -48,6 +49,8 @@ export class DoorbellApp extends LitElement {
   /** The person has neither taken the tour nor declined it. */
   declare newcomer: boolean;
   declare touring: boolean;
+  /** "Reproduce the table" has been asked for. */
+  declare table: boolean;
 
   constructor() {
     super();
@@ -57,6 +60,7 @@ export class DoorbellApp extends LitElement {
     this.embed = false;
     this.newcomer = remembered(TOUR_KEY) === undefined;
     this.touring = false;
+    this.table = false;
     this.addEventListener("open-view", (event) => {
       if (event instanceof OpenViewEvent) this.#openView(event);
     });
@@ -125,7 +129,7 @@ export class DoorbellApp extends LitElement {
         <span>The guest reaches nothing outside this page.</span>
         <span>Documentation: docs/ in the repository</span>
       </footer>
-      <doorbell-table .store=${store}></doorbell-table>
+      ${this.table ? html`<doorbell-table .store=${store}></doorbell-table>` : nothing}
       ${this.touring ? html`<doorbell-tour @tour-end=${this.#endTour}></doorbell-tour>` : nothing}
       <div class="hidden-text" role="status" id="announcement">${state.announcement}</div>
       <div class="notice" role="alert" id="notice">
@@ -254,6 +258,8 @@ export class DoorbellApp extends LitElement {
 
   readonly #openTable = async (): Promise<void> => {
     await import("./doorbell-table.ts");
+    this.table = true;
+    await this.updateComplete;
     const table = this.querySelector("doorbell-table");
     await table?.updateComplete;
     table?.show();

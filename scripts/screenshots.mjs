@@ -149,7 +149,7 @@ async function switching(page) {
   await page.waitForTimeout(4000);
   for (const mode of ["Legacy (wired)", "MSI", "Legacy (wired)"]) {
     await page.getByText(mode, { exact: true }).first().click();
-    await page.waitForTimeout(3000);
+    await page.waitForTimeout(4000);
   }
 }
 
@@ -167,8 +167,9 @@ try {
       await page.waitForTimeout(500);
       // Playwright itself knows PNG and JPEG; WebP is a quarter of the one and sharper than the other.
       const session = await page.context().newCDPSession(page);
-      const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 80 });
-      writeFileSync(join(images, `${name}-${shot.name}.webp`), Buffer.from(data, "base64"));
+      const format = values.look ? { format: "png" } : { format: "webp", quality: 80 };
+      const { data } = await session.send("Page.captureScreenshot", format);
+      writeFileSync(join(images, `${name}-${shot.name}.${format.format}`), Buffer.from(data, "base64"));
       await page.close();
     }
   }

@@ -123,11 +123,11 @@ export class DoorbellApp extends LitElement {
       <doorbell-views role="region" aria-label="Views" .store=${store} .view=${this.view}></doorbell-views>
       <footer class="footer">
         <span>
-          Emulated CPU (v86): a trapped access costs about 0.05 &micro;s here, 1 to 2 &micro;s on hardware virtualisation.
-          Counts per transaction do not depend on that.
+          A trapped access costs about 0.05 &micro;s on this emulated CPU, 1 to 2 &micro;s on hardware; counts per
+          transaction are the same.
         </span>
         <span>The guest reaches nothing outside this page.</span>
-        <span>Documentation: docs/ in the repository</span>
+        <span>Documentation: docs/</span>
       </footer>
       ${this.table ? html`<doorbell-table .store=${store}></doorbell-table>` : nothing}
       ${this.touring ? html`<doorbell-tour @tour-end=${this.#endTour}></doorbell-tour>` : nothing}

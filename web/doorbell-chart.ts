@@ -279,6 +279,7 @@ export class DoorbellChart extends LitElement {
     ctx.fillStyle = colour;
     ctx.lineWidth = scale;
     ctx.font = font.replace(/^[0-9.]+/, (size) => String(Number(size) * scale));
+    ctx.textAlign = "left";
     ctx.textBaseline = "bottom";
     let labelEnd = Number.NEGATIVE_INFINITY;
     for (const { at, label } of marks) {

@@ -233,7 +233,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
       <div class="bar">
         <h2>Terminal</h2>
         <span class="size">${this.size}</span>
-        <span class="copying"><kbd>Ctrl Shift C</kbd> copy <kbd>Ctrl Shift V</kbd> paste</span>
+        <span class="copying"><kbd>Ctrl Shift C</kbd> copy, <kbd>Ctrl Shift V</kbd> paste,</span>
         <span><kbd>F6</kbd> leaves<span class="way-out"> the terminal</span></span>
         <button
           type="button"

@@ -11,24 +11,25 @@ const initramfsUrl = new URL("guest/initramfs.cpio.gz", document.baseURI).href;
 const identity = __MACHINE_IDENTITY__;
 const downloads = imageDownloads({ wasmUrl, kernelUrl, initramfsUrl }, __IMAGE_HASHES__);
 // The emulator is wanted in any case, the guest's files only for a boot. What goes wrong is told to who asks for them.
-downloads.first().catch(() => {});
+const emulator = downloads.first();
+emulator.catch(() => {});
 const kept = findStart(identity, location.search);
-void kept.then(({ from }) => {
+const api = import("../src/index.ts");
+/** The machine of the last visit, brought back while the rest of the page comes in. */
+const underWay = kept.then(async ({ from }) => {
   if (from === undefined) downloads.run().catch(() => {});
+  return from && (await api).MicroVm.restore(from.machine.snapshot, { wasm: await emulator });
 });
+underWay.catch(() => {});
 
-const [{ MicroVm }, { startPage }, visit] = await Promise.all([
-  import("../src/index.ts"),
-  import("./start-page.ts"),
-  kept,
-]);
+const [{ MicroVm }, { startPage }, visit] = await Promise.all([api, import("./start-page.ts"), kept]);
 startPage({
   downloads,
   kernelUrl,
   initramfsUrl,
   create: (options) => MicroVm.create(options),
   restore: (snapshot, options) => MicroVm.restore(snapshot, options),
-  kept: { identity, visit },
+  kept: { identity, visit, underWay },
   // The machine itself, for the browser's console and for tests; nothing on the page depends on it.
   onMachine: (machine) => Object.assign(window, { doorbell: machine }),
 });

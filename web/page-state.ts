@@ -62,6 +62,8 @@ export interface MachineSource {
     readonly identity: string;
     /** What the browser has kept for this visit. */
     readonly visit: VisitStart;
+    /** The machine of it, as soon as it is brought back; undefined when nothing is kept. */
+    readonly underWay: Promise<Machine | undefined>;
   };
   /** Called with each new machine. */
   onMachine?(machine: Machine): void;

@@ -154,13 +154,13 @@ export class MachineStore {
 
   /** Begins the visit: with the machine that the browser has kept for it, or with a boot. */
   async start(): Promise<void> {
-    const from = this.#source.kept?.visit.from;
-    if (from === undefined) return this.boot();
-    const { scrollback, snapshot } = from.machine;
+    const { visit, underWay } = this.#source.kept ?? {};
+    const from = visit?.from;
+    if (from === undefined || underWay === undefined) return this.boot();
     const generation = this.#generation;
     this.#update({ stage: "booting" });
     try {
-      await this.#bringBack(snapshot, from.place, scrollback);
+      await this.#bringBack(underWay, from.place, from.machine.scrollback);
     } catch (error) {
       if (generation !== this.#generation) return;
       void this.snapshots.forget(from.place);
@@ -173,16 +173,22 @@ export class MachineStore {
   load(snapshot: Uint8Array): Promise<void> {
     return this.snapshots.loading(async () => {
       if (this.#state.comparison.stage !== "idle") return;
-      await this.#bringBack(snapshot, "file", undefined);
+      const restored = this.#downloads.first().then((wasm) => this.#source.restore(snapshot, { wasm }));
+      await this.#bringBack(restored, "file");
       this.announce("The machine of the file goes on.");
     });
   }
 
-  async #bringBack(snapshot: Uint8Array, origin: Origin, scrollback: Uint8Array | undefined): Promise<void> {
+  async #bringBack(
+    restored: Promise<Machine | undefined>,
+    origin: Origin,
+    scrollback?: Uint8Array,
+  ): Promise<void> {
     const generation = this.#generation;
-    const began = performance.now();
-    const wasm = await this.#downloads.first();
-    const machine = await this.#source.restore(snapshot, { wasm });
+    // A visit's begins with the page.
+    const began = origin === "file" ? performance.now() : 0;
+    const machine = await restored;
+    if (machine === undefined) return;
     if (generation !== this.#generation) return void machine.destroy();
     // From here on what the machine before this one still does is stale.
     this.#generation++;

@@ -148,4 +148,20 @@ describe("the page", () => {
     await typeInTerminal(page, "echo filed-$FILED\n");
     await untilTerminal(page, /^filed-yes$/m);
   });
+
+  it("saves for the person while the browser is being given its own copy", async () => {
+    await open();
+    await typeInTerminal(page, "echo kept\n");
+    await untilTerminal(page, /^kept$/m);
+    const bytes = await page.evaluate(async () => {
+      const store = document.querySelector("doorbell-app")?.store;
+      // The page keeps its machine when it is left.
+      dispatchEvent(new Event("pagehide"));
+      return (await store?.snapshots.save())?.length;
+    });
+    expect(bytes).toBeGreaterThan(0);
+    await page.waitForFunction(
+      () => document.querySelector("doorbell-app")?.store.state.snapshots.autosave !== undefined,
+    );
+  });
 });

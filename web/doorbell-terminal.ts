@@ -44,6 +44,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
     sharedStyles,
     css`
       :host {
+        container-type: inline-size;
         display: flex;
         flex-direction: column;
         min-width: 0;
@@ -137,13 +138,19 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
         }
       }
 
-      @media (max-width: 76rem), (pointer: coarse) {
+      @media (pointer: coarse) {
         .copying {
           display: none;
         }
       }
 
-      @media (max-width: 30rem) {
+      @container (max-width: 40rem) {
+        .copying {
+          display: none;
+        }
+      }
+
+      @container (max-width: 26rem) {
         .way-out {
           display: none;
         }

@@ -27,7 +27,7 @@ export const inspectorStyles = css`
     font-weight: 600;
   }
 
-  section + section {
+  .card section + section {
     margin-top: 0.75rem;
   }
 

@@ -2,10 +2,10 @@
 import type { ColumnName } from "./columns.ts";
 import { environment } from "./environment.ts";
 import type { BulkSettings } from "./flags.ts";
-import { alone, bootFleet, type FleetMachine, kernelOf, type Progress } from "./fleet.ts";
+import { alone, bootFleet, type FleetMachine, kernelOf, type Progress, warmUpByTransfers } from "./fleet.ts";
 import { MachineError } from "./machine.ts";
 import type { Outcome } from "./report.ts";
-import { median, spread } from "./statistics.ts";
+import { median, pairedRatio, spread } from "./statistics.ts";
 import { figure, hundredths, markdownTable, spreadText } from "./table.ts";
 
 const MIB = 2 ** 20;
@@ -17,6 +17,8 @@ const LINE = "The quick brown fox jumps over the lazy dog, again and again ...";
 
 const CHANNELS = { console: "/dev/hvc0", serial: "/dev/ttyS0" } as const;
 type Channel = keyof typeof CHANNELS;
+/** Its row in the table. */
+const SERIAL = "peer: serial port";
 
 export interface ConsoleMeasurement {
   readonly column: ColumnName;
@@ -41,18 +43,27 @@ export async function runConsole(settings: BulkSettings, progress: Progress): Pr
   try {
     env.kernel = await kernelOf(fleet);
     for (const member of fleet) await prepare(member, settings.mib);
+    // The serial port is the same in all columns.
+    const rows = fleet.flatMap((member, index) =>
+      (index === 0 ? (["console", "serial"] as const) : (["console"] as const)).map((channel) => ({
+        member,
+        channel,
+      })),
+    );
+    const say = (when: string, measurement: ConsoleMeasurement): void =>
+      progress(`${when}, ${rowName(measurement)}: ${hundredths(measurement.mibPerSecond)} MiB/s`);
+    for (const { member, channel } of rows) {
+      await warmUpByTransfers(async () => {
+        const measurement = await measure(member, channel, 0);
+        say("warming up", measurement);
+        return { rate: measurement.mibPerSecond, seconds: measurement.milliseconds / 1000 };
+      });
+    }
     for (let round = 1; round <= settings.rounds; round++) {
-      for (const [index, member] of fleet.entries()) {
-        // The serial port is the same in all columns.
-        const channels: readonly Channel[] = index === 0 ? ["console", "serial"] : ["console"];
-        for (const channel of channels) {
-          const measurement = await measure(member, channel, round);
-          measurements.push(measurement);
-          progress(
-            `round ${round} of ${settings.rounds}, ${rowName(measurement)}: ` +
-              `${hundredths(measurement.mibPerSecond)} MiB/s`,
-          );
-        }
+      for (const { member, channel } of rows) {
+        const measurement = await measure(member, channel, round);
+        measurements.push(measurement);
+        say(`round ${round} of ${settings.rounds}`, measurement);
       }
     }
   } finally {
@@ -61,6 +72,7 @@ export async function runConsole(settings: BulkSettings, progress: Progress): Pr
   const rows = [...new Set(measurements.map(rowName))];
   const of = (row: string, value: (one: ConsoleMeasurement) => number): number[] =>
     measurements.filter((one) => rowName(one) === row).map(value);
+  const speeds = (row: string): number[] => of(row, (one) => one.mibPerSecond);
   return {
     report: {
       schema: 1,
@@ -72,7 +84,7 @@ export async function runConsole(settings: BulkSettings, progress: Progress): Pr
         rows.map((row) => [
           row,
           {
-            "MiB/s": median(of(row, (one) => one.mibPerSecond)),
+            "MiB/s": median(speeds(row)),
             "exits/KiB": median(of(row, (one) => one.exitsPerKiB)),
             "guest instructions/byte": median(of(row, (one) => one.instructionsPerByte)),
           },
@@ -84,10 +96,11 @@ export async function runConsole(settings: BulkSettings, progress: Progress): Pr
       `\`cat\` of ${settings.mib} MiB of text to the console, ${settings.mib * SERIAL_PART} MiB to the serial port, ` +
         `as it comes out on the host; ${settings.rounds} interleaved rounds.`,
       markdownTable(
-        ["column", "MiB/s", "exits per KiB", "guest instructions per byte"],
+        ["column", "MiB/s", "to the serial port", "exits per KiB", "guest instructions per byte"],
         rows.map((row) => [
           row,
-          spreadText(spread(of(row, (one) => one.mibPerSecond)), hundredths),
+          spreadText(spread(speeds(row)), hundredths),
+          spreadText(pairedRatio(speeds(row), speeds(SERIAL)), hundredths),
           hundredths(median(of(row, (one) => one.exitsPerKiB))),
           figure(median(of(row, (one) => one.instructionsPerByte))),
         ]),
@@ -97,7 +110,7 @@ export async function runConsole(settings: BulkSettings, progress: Progress): Pr
 }
 
 function rowName({ column, channel }: Pick<ConsoleMeasurement, "column" | "channel">): string {
-  return channel === "console" ? column : "peer: serial port";
+  return channel === "console" ? column : SERIAL;
 }
 
 async function prepare(member: FleetMachine, mib: number): Promise<void> {

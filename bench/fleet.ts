@@ -96,3 +96,19 @@ export async function warmUp(most: number, window: () => Promise<number>): Promi
   while (rates.length < most && !settled()) rates.push(await window());
   return { rates, settled: settled() };
 }
+
+/** Seconds of transfers before those that count, at least and at most; and how near the last two have to be. */
+const TRANSFERS = { least: 4, most: 20, within: 0.1 } as const;
+
+/** Repeats a transfer, which resolves with how fast it was and how long it took, until it gets no faster. */
+export async function warmUpByTransfers(
+  transfer: () => Promise<{ readonly rate: number; readonly seconds: number }>,
+): Promise<void> {
+  const rates: number[] = [];
+  let all = 0;
+  do {
+    const { rate, seconds } = await transfer();
+    rates.push(rate);
+    all += seconds;
+  } while (all < TRANSFERS.least || (all < TRANSFERS.most && !isSettled(rates, TRANSFERS.within)));
+}

@@ -1,12 +1,12 @@
 /** `bench stream`: TCP bulk both ways, to the peer's discard service and from its source service. */
 import type { DeviceMetrics, MetricsSnapshot } from "../src/index.ts";
-import type { ColumnName } from "./columns.ts";
+import { type ColumnName, PEER_COLUMN } from "./columns.ts";
 import { environment } from "./environment.ts";
 import type { BulkSettings } from "./flags.ts";
-import { alone, bootFleet, type FleetMachine, kernelOf, type Progress } from "./fleet.ts";
+import { alone, bootFleet, type FleetMachine, kernelOf, type Progress, warmUpByTransfers } from "./fleet.ts";
 import { MachineError } from "./machine.ts";
 import type { Outcome } from "./report.ts";
-import { median, spread } from "./statistics.ts";
+import { median, pairedRatio, spread } from "./statistics.ts";
 import { figure, hundredths, markdownTable, spreadText } from "./table.ts";
 
 const MIB = 2 ** 20;
@@ -47,16 +47,23 @@ export async function runStream(settings: BulkSettings, progress: Progress): Pro
   const bytes = Math.ceil((settings.mib * MIB) / 65536) * 65536;
   try {
     env.kernel = await kernelOf(fleet);
-    // A first transfer of everything warms up; it is not counted.
-    for (let round = 0; round <= settings.rounds; round++) {
+    const say = (when: string, { column, direction, megabitsPerSecond }: StreamMeasurement): void =>
+      progress(`${when}, ${column}, ${direction}: ${figure(megabitsPerSecond)} Mbit/s`);
+    for (const member of fleet) {
+      for (const direction of DIRECTIONS) {
+        await warmUpByTransfers(async () => {
+          const measurement = await measure(member, direction, 0, bytes);
+          say("warming up", measurement);
+          return { rate: measurement.megabitsPerSecond, seconds: measurement.seconds };
+        });
+      }
+    }
+    for (let round = 1; round <= settings.rounds; round++) {
       for (const member of fleet) {
         for (const direction of DIRECTIONS) {
           const measurement = await measure(member, direction, round, bytes);
-          if (round > 0) measurements.push(measurement);
-          progress(
-            `${round === 0 ? "warming up" : `round ${round} of ${settings.rounds}`}, ${member.name}, ${direction}: ` +
-              `${figure(measurement.megabitsPerSecond)} Mbit/s`,
-          );
+          measurements.push(measurement);
+          say(`round ${round} of ${settings.rounds}`, measurement);
         }
       }
     }
@@ -69,6 +76,8 @@ export async function runStream(settings: BulkSettings, progress: Progress): Pro
     value: (one: StreamMeasurement) => number,
   ): number[] =>
     measurements.filter((one) => one.column === column && one.direction === direction).map(value);
+  const speeds = (column: ColumnName, direction: Direction): number[] =>
+    of(column, direction, (one) => one.megabitsPerSecond);
   const names = fleet.map(({ name }) => name);
   return {
     report: {
@@ -82,7 +91,7 @@ export async function runStream(settings: BulkSettings, progress: Progress): Pro
           DIRECTIONS.map((direction) => [
             `${name}, ${direction}`,
             {
-              "Mbit/s": median(of(name, direction, (one) => one.megabitsPerSecond)),
+              "Mbit/s": median(speeds(name, direction)),
               "exits/MiB": median(of(name, direction, (one) => one.exitsPerMiB)),
               "interrupts/MiB": median(of(name, direction, (one) => one.interruptsPerMiB)),
               "guest instructions/byte": median(of(name, direction, (one) => one.instructionsPerByte)),
@@ -97,10 +106,18 @@ export async function runStream(settings: BulkSettings, progress: Progress): Pro
       ...DIRECTIONS.flatMap((direction) => [
         `## ${direction === "to peer" ? "Guest to peer" : "Peer to guest"}`,
         markdownTable(
-          ["column", "Mbit/s", "exits per MiB", "interrupts per MiB", "guest instructions per byte"],
+          [
+            "column",
+            "Mbit/s",
+            `to ${PEER_COLUMN}`,
+            "exits per MiB",
+            "interrupts per MiB",
+            "guest instructions per byte",
+          ],
           names.map((name) => [
             name,
-            spreadText(spread(of(name, direction, (one) => one.megabitsPerSecond)), figure),
+            spreadText(spread(speeds(name, direction)), figure),
+            spreadText(pairedRatio(speeds(name, direction), speeds(PEER_COLUMN, direction)), hundredths),
             figure(median(of(name, direction, (one) => one.exitsPerMiB))),
             figure(median(of(name, direction, (one) => one.interruptsPerMiB))),
             hundredths(median(of(name, direction, (one) => one.instructionsPerByte))),

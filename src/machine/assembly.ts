@@ -75,7 +75,11 @@ export function assemble(
   const rng = new RngDevice({ random });
   const { card } = cpu;
   const cardServices = card && serveOnCard(card);
-  if (card) attachV86Card(cpu, transport ?? "mmio");
+  if (card) {
+    attachV86Card(cpu, transport ?? "mmio");
+    // Ours is on no transport: it is not to keep what is the other one's.
+    net.setLink(false);
+  }
   const devices = { console0: console, ...(card ? {} : { net0: net }), rng0: rng };
   const offer = { ...mode, eventIndex };
   const spareDevice = options.spareDevice ? new RngDevice({ random }) : undefined;

@@ -100,7 +100,7 @@ const PICTURES = {
     query: "",
     prepare: async (page) => {
       await page.locator("#take-tour").click();
-      await page.locator("doorbell-tour").waitFor();
+      await page.locator("doorbell-tour").waitFor({ state: "attached" });
     },
   },
   keys: {
@@ -164,6 +164,9 @@ try {
       await page.waitForFunction(() => window.doorbell?.phase === "ready", undefined, { timeout: 60_000 });
       await page.waitForTimeout(500);
       await prepare(page);
+      // On a phone the view stands below the terminal.
+      if (query.includes("view="))
+        await page.locator("doorbell-views").evaluate((views) => views.scrollIntoView());
       await page.waitForTimeout(500);
       // Playwright itself knows PNG and JPEG; WebP is a quarter of the one and sharper than the other.
       const session = await page.context().newCDPSession(page);

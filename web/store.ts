@@ -41,6 +41,10 @@ export class MachineStore {
   #history = new MetricsHistory();
   #session: MachineSession | undefined;
   #terminal: TerminalSink | undefined;
+  #attach: (terminal: TerminalSink) => void = () => {};
+  readonly #attached = new Promise<TerminalSink>((resolve) => {
+    this.#attach = resolve;
+  });
   /** Counts starts: what an abandoned start still does must not touch its successor. */
   #generation = 0;
   readonly #runs: TcpRrRuns;
@@ -140,6 +144,7 @@ export class MachineStore {
   /** Connects the terminal that shows the console from now on. */
   attachTerminal(terminal: TerminalSink): void {
     this.#terminal = terminal;
+    this.#attach(terminal);
   }
 
   /** What the person typed. */
@@ -159,6 +164,8 @@ export class MachineStore {
     if (from === undefined || underWay === undefined) return this.boot();
     const generation = this.#generation;
     this.#update({ stage: "booting" });
+    // What was there is seen before it goes on.
+    (await this.#attached).replay(from.machine.scrollback);
     try {
       await this.#bringBack(underWay, from.place, from.machine.scrollback);
     } catch (error) {
@@ -413,8 +420,7 @@ export class MachineStore {
         atStart: atStart(machine),
       },
     });
-    this.#terminal?.clear();
-    if (scrollback) this.#terminal?.replay(scrollback);
+    if (scrollback === undefined) this.#terminal?.clear();
     session.start();
   }
 

@@ -124,7 +124,7 @@ export class MicroVm {
     const header = await readHeader(bytes, MACHINE_STATE);
     checkFits(header, options);
     // Reading goes on beside the compilation of the emulator.
-    const body = readBody(bytes, header, MACHINE_STATE);
+    const body = readBody(bytes, header, MACHINE_STATE, options.trusted);
     const machine = { ...options, ...header };
     const cpu = createCpu(machine);
     body.catch(() => {});

@@ -98,6 +98,11 @@ export interface RestoreOptions
   > {
   /** What {@link MicroVm.image} said of the machine that was booted. */
   readonly image?: string;
+  /**
+   * The bytes come from where only the caller writes, so nobody can have changed them and their hash is not compared; all other
+   * checks remain. Default false.
+   */
+  readonly trusted?: boolean;
 }
 
 /** Options of {@link MicroVm.save}. */

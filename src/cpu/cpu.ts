@@ -10,6 +10,7 @@ import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
 import { type InterruptState, inspectInterrupts } from "./interrupt-state.ts";
 import { type InterruptObserver, InterruptWatch } from "./interrupt-watch.ts";
+import { Line } from "./line.ts";
 import { LocalApic } from "./local-apic.ts";
 import { withoutWorker } from "./no-worker.ts";
 import { PciBus } from "./pci-bus.ts";
@@ -480,30 +481,5 @@ export class Cpu {
     this.stop();
     // Not from inside v86: what listens may destroy the machine.
     queueMicrotask(() => this.#onEvent(event, detail));
-  }
-}
-
-/** Keeps a line's level, so that driving it to where it is costs nothing. */
-class Line implements InterruptLine {
-  #level = false;
-  readonly #drive: (level: boolean) => void;
-
-  constructor(drive: (level: boolean) => void) {
-    this.#drive = drive;
-  }
-
-  get level(): boolean {
-    return this.#level;
-  }
-
-  /** Where v86 has it already, by its own state. */
-  restore(level: boolean): void {
-    this.#level = level;
-  }
-
-  set(level: boolean): void {
-    if (level === this.#level) return;
-    this.#level = level;
-    this.#drive(level);
   }
 }

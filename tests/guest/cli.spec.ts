@@ -186,6 +186,13 @@ describe("the headless runner", () => {
     expect(status).toBe(0);
   });
 
+  it("ends with status 1 and the panic's words in the terminal, also when it never came to a shell", async () => {
+    const { status, stdout, stderr } = await vm(["--append", "rdinit=/nothing"], { type: [] });
+    expect(stdout).toContain("Kernel panic - not syncing: ");
+    expect(stderr).toMatch(/^Linux has panicked: .+\.$/m);
+    expect(status).toBe(1);
+  });
+
   it.each([
     ["reboot -f", "The guest has reset its machine."],
     ["echo c > /proc/sysrq-trigger", "Linux has panicked: sysrq triggered crash."],

@@ -64,6 +64,9 @@ describe("a guest that", () => {
     });
     await choose(page, "interrupts", "Legacy (wired)");
     await expect.poll(() => switchingAlready(page)).toBe("interrupts");
+    // Nothing else can be asked for meanwhile, but a restart.
+    expect(await page.locator("#pause").getAttribute("aria-disabled")).toBe("true");
+    expect(await page.locator("#doorbell input:enabled").count()).toBe(0);
     await page.locator("#restart").click();
     await untilReady(page);
     expect(await switchingAlready(page)).toBeUndefined();

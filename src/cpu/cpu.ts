@@ -8,6 +8,7 @@ import { bytes, count, f64, record, type StateOf, u16 } from "../state/codec.ts"
 import type { GuestMemory, InterruptLine } from "../virtio/types.ts";
 import { ExitCost } from "./exit-cost.ts";
 import { V86GuestMemory } from "./guest-memory.ts";
+import { GuestTime } from "./guest-time.ts";
 import { type InterruptState, inspectInterrupts } from "./interrupt-state.ts";
 import { type InterruptObserver, InterruptWatch } from "./interrupt-watch.ts";
 import { Line } from "./line.ts";
@@ -102,6 +103,7 @@ export class Cpu {
   readonly #emulator: V86Emulator;
   readonly #cpu: V86Cpu;
   readonly #lines: Line[];
+  readonly #time: GuestTime;
   readonly #blocks = new Map<number, MmioHandler>();
   readonly #flagsIndex: number;
   readonly #counterIndex: number;
@@ -119,6 +121,7 @@ export class Cpu {
   /** The slice under way is to end before its time: {@link stopSoon}. */
   #cutShort = false;
   #onEvent: (event: CpuEvent, detail: string) => void = () => {};
+  #onGap: () => void = () => {};
   #onSerial: (byte: number) => void = () => {};
 
   /** Loads v86 and checks that it is the v86 we know; the guest's RAM is zero and nothing runs yet. */
@@ -172,6 +175,7 @@ export class Cpu {
     this.#flagsIndex = cpu.flags.byteOffset >>> 2;
     this.#counterIndex = cpu.instruction_counter.byteOffset >>> 2;
     this.memory = new V86GuestMemory(cpu);
+    this.#time = new GuestTime(cpu);
     this.apic = new LocalApic(cpu, () => this.#attend());
     this.router = new V86Router(emulator);
     this.pci = new PciBus(cpu, (cycle) => this.#inside(cycle));
@@ -299,6 +303,7 @@ export class Cpu {
 
   /** The state, guest memory aside. Not from within a register access: only between slices it is whole. */
   save(): CpuState {
+    this.#time.skipGap();
     return {
       v86: saveV86(this.#emulator),
       clock: performance.now(),
@@ -324,6 +329,7 @@ export class Cpu {
     this.#instructions = state.instructions;
     for (const [number, line] of this.#lines.entries()) line.restore((state.lines & (1 << number)) !== 0);
     Object.assign(this.apic.counters, state.messages);
+    this.#time.mark();
   }
 
   /** Guest instructions executed so far (v86's 32-bit counter, unwrapped). */
@@ -338,6 +344,11 @@ export class Cpu {
   /** Calls back when the guest halted for good, asked for a reboot, or the emulated CPU failed. */
   onEvent(callback: (event: CpuEvent, detail: string) => void): void {
     this.#onEvent = callback;
+  }
+
+  /** Calls back when a gap was left out of guest time ({@link GuestTime}): the guest's time of day is behind. */
+  onGap(callback: () => void): void {
+    this.#onGap = callback;
   }
 
   /** Calls back for each byte the guest writes to its first serial port. */
@@ -458,7 +469,9 @@ export class Cpu {
     const slice = cpu.main_loop;
     cpu.main_loop = () => {
       try {
+        if (this.#time.skipGap()) queueMicrotask(() => this.#onGap());
         const idle = slice.call(cpu);
+        this.#time.mark();
         if (halted) cpu.in_hlt[0] = 0;
         halted = this.#cutShort = false;
         const before = this.#instructions;

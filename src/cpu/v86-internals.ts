@@ -93,6 +93,10 @@ export interface V86Cpu {
   get_apic_addr(): number;
   get_ioapic_addr(): number;
   run_hardware_timers(acpi: boolean, now: number): number;
+  /** Where store_current_tsc puts the time stamp counter. */
+  readonly current_tsc: Uint32Array;
+  store_current_tsc(): void;
+  set_tsc(low: number, high: number): void;
   read32s(address: number): number;
   write32(address: number, value: number): void;
   jit_dirty_cache(start: number, end: number): void;
@@ -151,11 +155,11 @@ export class V86MismatchError extends Error {
 
 const VIEWS = [
   "mem8 memory_size cr reg32 sreg segment_is_null segment_offsets segment_limits segment_access_bytes",
-  "protected_mode is_32 stack_size_32 gdtr_size gdtr_offset flags in_hlt instruction_pointer instruction_counter",
+  "protected_mode is_32 stack_size_32 gdtr_size gdtr_offset flags in_hlt instruction_pointer instruction_counter current_tsc",
 ].flatMap((names) => names.split(" "));
 const FUNCTIONS = [
   "mmap_write16 main_loop reboot_internal update_state_flags handle_irqs device_raise_irq device_lower_irq",
-  "get_apic_addr get_ioapic_addr run_hardware_timers read32s write32 pack_memory unpack_memory is_memory_zeroed",
+  "get_apic_addr get_ioapic_addr run_hardware_timers store_current_tsc set_tsc read32s write32 pack_memory unpack_memory is_memory_zeroed",
   "jit_dirty_cache set_jit_config",
 ].flatMap((names) => names.split(" "));
 

@@ -4,7 +4,8 @@
  * one that the waiting machine has written, so that whatever comes is of the same shape, value by value.
  */
 import { StateError } from "../state/codec.ts";
-import { APIC_TIMER_LAST_TICK, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
+import { shiftTimers } from "./guest-time.ts";
+import type { V86Cpu, V86Emulator } from "./v86-internals.ts";
 
 export const PAGE_SIZE = 4096;
 /** Largest state: it holds a frame buffer of 1 MiB and some tables. */
@@ -49,11 +50,7 @@ export function restoreV86(emulator: V86Emulator, bytes: Uint8Array, elapsed: nu
     // Numbers where numbers belong may still be such as v86 cannot do with.
     throw new StateError("v86 did not take its state");
   }
-  const apic = new DataView(cpu.wasm_memory.buffer, cpu.get_apic_addr());
-  apic.setFloat64(APIC_TIMER_LAST_TICK, apic.getFloat64(APIC_TIMER_LAST_TICK, true) + elapsed, true);
-  const starts = cpu.devices.pit.counter_start_time;
-  for (let counter = 0; counter < starts.length; counter++)
-    starts[counter] = (starts[counter] ?? 0) + elapsed;
+  shiftTimers(cpu, elapsed);
 }
 
 /**

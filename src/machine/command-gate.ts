@@ -1,6 +1,6 @@
 /**
- * A restored guest's time goes on where it stood; the time of day does not, and only the guest can set its own clock.
- * It does so first of all, and commands wait for it.
+ * The time of a guest that was restored, or that nothing ran of for long, goes on where it stood; the time of day does not,
+ * and only the guest can set its own clock. It does so first of all, and commands wait for it.
  */
 
 /** See the file's head. Open from the start in a machine that was booted. */
@@ -8,8 +8,15 @@ export class CommandGate {
   #setClock: (() => void) | undefined;
   #clockSet: Promise<void> | undefined;
 
-  /** Holds commands back until a guest that begins to run has set its clock by `exec`. */
-  close(exec: (command: string) => Promise<unknown>): void {
+  readonly #exec: (command: string) => Promise<unknown>;
+
+  /** `exec` runs a command in the guest. */
+  constructor(exec: (command: string) => Promise<unknown>) {
+    this.#exec = exec;
+  }
+
+  /** Holds commands back until the guest has set its clock, which it does when it runs. */
+  close(): void {
     this.#clockSet = new Promise((resolve) => {
       this.#setClock = () => {
         this.#setClock = undefined;
@@ -17,7 +24,7 @@ export class CommandGate {
           this.#clockSet = undefined;
           resolve();
         };
-        exec(`date -u -s @${Math.round(Date.now() / 1000)}`).then(done, done);
+        this.#exec(`date -u -s @${Math.round(Date.now() / 1000)}`).then(done, done);
       };
     });
   }

@@ -83,7 +83,7 @@ export class MicroVm {
     this.#agent.close(why);
     this.#switch.end(why);
   });
-  readonly #commands = new CommandGate();
+  readonly #commands = new CommandGate((command) => this.#agent.exec(command));
   readonly #frames: FrameRecorder;
   #created = CLOCK.now();
   #startedAt = this.#created;
@@ -139,8 +139,7 @@ export class MicroVm {
       vm.#life.reach(header.phase);
       vm.#created -= state.wallMs;
       vm.#startedAt = vm.#created;
-      const agent = vm.#agent;
-      if (header.phase === "ready") vm.#commands.close((command) => agent.exec(command));
+      if (header.phase === "ready") vm.#commands.close();
       return vm;
     } catch (cause) {
       await vm?.destroy();
@@ -197,6 +196,11 @@ export class MicroVm {
     };
     this.serial = serialChannel(cpu);
     this.serial.onOutput((bytes) => this.#life.said(bytes));
+    cpu.onGap(() => {
+      if (this.phase !== "ready") return;
+      this.#commands.close();
+      this.#commands.running();
+    });
     cpu.onEvent((event, detail) => this.#life.stopped(event, detail));
   }
 
@@ -259,7 +263,7 @@ export class MicroVm {
     this.#commands.running();
   }
 
-  /** Stops the guest after its current slice of about a millisecond. Its clock goes on, as on a suspended computer. */
+  /** Stops the guest after its current slice of about a millisecond. Its clock goes on for 90 s; what a pause lasts longer is no guest time, and its wall clock is set. */
   pause(): void {
     this.trace.cancelNext();
     this.#cpu.stop();

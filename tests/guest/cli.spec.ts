@@ -128,7 +128,7 @@ describe("the headless runner", () => {
     expect(names).toContain("frame-in");
 
     const text = path("t.txt");
-    await vm(["--until", "BusyBox", "--trace", text, "--quiet"]);
+    await vm(["--until", "Welcome to Doorbell", "--trace", text, "--quiet"]);
     expect(await readFile(text, "utf8")).toMatch(/console0 +write Status \(0x070\) = 0xf$/m);
   });
 

@@ -16,7 +16,7 @@ import { LocalApic } from "./local-apic.ts";
 import { withoutWorker } from "./no-worker.ts";
 import { PciBus } from "./pci-bus.ts";
 import { V86Router } from "./router.ts";
-import { type Scheduler, schedule } from "./scheduler.ts";
+import { type Schedule, type Scheduler, schedule } from "./scheduler.ts";
 import { Translator } from "./translator.ts";
 import { V86Card } from "./v86-card.ts";
 import { checkInternals, type V86Cpu, type V86Emulator } from "./v86-internals.ts";
@@ -113,7 +113,7 @@ export class Cpu {
   #instructions = 0;
   #lastCounter = 0;
   #running = false;
-  readonly #endScheduler: () => void;
+  readonly #schedule: Schedule;
   readonly #translator: Translator | undefined;
   #destroyed = false;
   #onFirstAccess: (() => void) | undefined;
@@ -183,7 +183,7 @@ export class Cpu {
     this.#lines = Array.from({ length: LINES }, (_, line) => new Line((level) => this.#drive(line, level)));
     if (options.scheduler !== "v86") this.#translator = new Translator(cpu, options.interpreted);
     this.#takeOver();
-    this.#endScheduler = schedule(emulator, options.scheduler ?? "doorbell");
+    this.#schedule = schedule(emulator, options.scheduler ?? "doorbell");
   }
 
   /** Puts `handler` at a block of {@link MMIO_BLOCK_SIZE} bytes. */
@@ -298,7 +298,7 @@ export class Cpu {
     this.#running = false;
     this.#destroyed = true;
     await this.#emulator.destroy();
-    this.#endScheduler();
+    this.#schedule.end();
   }
 
   /** The state, guest memory aside. Not from within a register access: only between slices it is whole. */
@@ -411,6 +411,7 @@ export class Cpu {
     this.#watch?.look();
     this.#cpu.handle_irqs();
     this.#watch?.look();
+    if (this.#running) this.#schedule.kick();
   }
 
   /** v86 looks for interrupts in raise and lower itself: inside a register access, hide IF from it meanwhile. */
@@ -425,6 +426,7 @@ export class Cpu {
       if (level) cpu.device_raise_irq(line);
       else cpu.device_lower_irq(line);
       this.#watch?.look();
+      if (level && this.#running) this.#schedule.kick();
       return;
     }
     const words = this.#state();

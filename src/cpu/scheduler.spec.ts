@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { nextTurn, schedule, TURN } from "./scheduler.ts";
+import { nextTurn, type Schedule, schedule, TURN } from "./scheduler.ts";
 import type { V86Emulator } from "./v86-internals.ts";
 
 describe("the length of a turn", () => {
@@ -51,6 +51,7 @@ function deliver(): boolean {
 
 describe("yielding in a page", () => {
   let v86: FakeV86;
+  let scheduled: Schedule;
   let pending = false;
 
   beforeEach(() => {
@@ -61,7 +62,7 @@ describe("yielding in a page", () => {
     vi.stubGlobal("MessageChannel", FakeChannel);
     vi.stubGlobal("navigator", { scheduling: { isInputPending: () => pending } });
     vi.stubGlobal("performance", { now: () => v86.now });
-    schedule(v86 as unknown as V86Emulator, "doorbell");
+    scheduled = schedule(v86 as unknown as V86Emulator, "doorbell");
     v86.next();
   });
 
@@ -86,6 +87,32 @@ describe("yielding in a page", () => {
     deliver();
     expect(v86.slices - before).toBe(1);
     expect(FakeChannel.waiting).toHaveLength(1);
+  });
+
+  it("gives a guest that was interrupted a turn before the page's next task, and no second one at once", async () => {
+    scheduled.kick();
+    expect(v86.slices).toBe(0);
+    await Promise.resolve();
+    expect(v86.slices).toBe(1);
+    // What the guest answered brings another interrupt: that one waits for the message, of which there is one.
+    scheduled.kick();
+    await Promise.resolve();
+    expect(v86.slices).toBe(1);
+    expect(FakeChannel.waiting).toHaveLength(1);
+    deliver();
+    expect(v86.slices).toBeGreaterThan(1);
+    v86.now += TURN.most;
+    const slices = v86.slices;
+    scheduled.kick();
+    await Promise.resolve();
+    expect(v86.slices).toBeGreaterThan(slices);
+  });
+
+  it("is not woken any more when it has ended", async () => {
+    scheduled.kick();
+    scheduled.end();
+    await Promise.resolve();
+    expect(v86.slices).toBe(0);
   });
 
   it("waits for a halted guest by a timer, and an interrupt meanwhile starts the next slice", () => {

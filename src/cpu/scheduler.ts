@@ -24,20 +24,42 @@ export function nextTurn(turn: number, lateness: number): number {
   return lateness > LATE ? Math.max(TURN.least, turn / 2) : Math.min(TURN.most, turn + 0.25);
 }
 
-/** Yields to the page; see the file's head. Returns what ends it. */
-export function schedule(emulator: V86Emulator, scheduler: Scheduler): () => void {
-  if (scheduler === "v86" || typeof process !== "undefined") return () => {};
+/** How v86 is driven from now on. */
+export interface Schedule {
+  /**
+   * An interrupt came from outside: the guest has a turn as soon as what brought it is done, before the page's next task.
+   * A browser may hold tasks back after a key press until the next frame is drawn, and that turn is the press's echo.
+   */
+  kick(): void;
+  end(): void;
+}
+
+/** Nothing to do beside v86's own. */
+const AS_IT_COMES: Schedule = { kick: () => {}, end: () => {} };
+
+/** Yields to the page; see the file's head. */
+export function schedule(emulator: V86Emulator, scheduler: Scheduler): Schedule {
+  if (scheduler === "v86" || typeof process !== "undefined") return AS_IT_COMES;
   const { v86 } = emulator;
   const input = typeof navigator === "undefined" ? undefined : navigator.scheduling;
   const channel = new MessageChannel();
   let turn: number = TURN.least;
   let asked = 0;
+  let posted = false;
   let due = 0;
   let inTurn = false;
   let goOn = false;
-  channel.port1.onmessage = () => {
+  /** When the last turn that a kick brought had ended. */
+  let kicked = Number.NEGATIVE_INFINITY;
+  let kicking = false;
+  const ask = (): void => {
+    if (posted) return;
+    posted = true;
+    asked = performance.now();
+    channel.port2.postMessage(null);
+  };
+  const work = (): void => {
     const started = performance.now();
-    turn = nextTurn(turn, started - asked);
     inTurn = true;
     try {
       do {
@@ -49,19 +71,37 @@ export function schedule(emulator: V86Emulator, scheduler: Scheduler): () => voi
     }
     if (goOn) ask();
   };
-  const ask = (): void => {
-    asked = performance.now();
-    channel.port2.postMessage(null);
+  channel.port1.onmessage = () => {
+    posted = false;
+    turn = nextTurn(turn, performance.now() - asked);
+    work();
   };
   v86.yield = (milliseconds, tick) => {
     // Only the newest tick counts (v86 compares), so one slot is enough.
     due = tick;
     if (milliseconds >= 1) {
       goOn = false;
-      setTimeout(() => v86.yield_callback(tick), milliseconds);
+      setTimeout(() => {
+        if (tick === due) work();
+      }, milliseconds);
     } else if (inTurn) goOn = true;
     else ask();
   };
-  // A port with a listener is never collected by itself, and would keep the machine and its memory.
-  return () => channel.port1.close();
+  return {
+    kick() {
+      // What the guest answers may bring the next interrupt: without a pause tasks would never have their turn.
+      if (inTurn || kicking || performance.now() - kicked < TURN.most) return;
+      kicking = true;
+      queueMicrotask(() => {
+        kicking = false;
+        if (due !== 0) work();
+        kicked = performance.now();
+      });
+    },
+    end() {
+      due = 0;
+      // A port with a listener is never collected by itself, and would keep the machine and its memory.
+      channel.port1.close();
+    },
+  };
 }

@@ -1,5 +1,8 @@
 import type { Clock } from "../clock.ts";
 
+/** Milliseconds that are no time: what is left of sums of fractions, as a restored timer has them. */
+const ROUNDING = 1e-6;
+
 /**
  * One timer whose deadline moves all the time. The clock's timer is left to run and looks at the deadline when it
  * ends, so that setting and stopping cost no more than reading the time.
@@ -57,7 +60,7 @@ export class LazyTimer {
     this.#cancel = undefined;
     if (this.#deadline === 0) return;
     const left = this.#deadline - this.#clock.now();
-    if (left > 0) {
+    if (left > ROUNDING) {
       this.#run(left);
       return;
     }

@@ -138,7 +138,8 @@ export class Cpu {
             wasm instanceof WebAssembly.Module
               ? await WebAssembly.instantiate(wasm, imports)
               : (await WebAssembly.instantiate(wasm, imports)).instance;
-          return withoutWorker(exports);
+          // v86's own scheduler yields through its Worker.
+          return options.scheduler === "v86" ? exports : withoutWorker(exports);
         } catch (error) {
           loadFailed(new Error("v86's WebAssembly module could not be loaded.", { cause: error }));
           throw error;

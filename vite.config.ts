@@ -4,6 +4,7 @@ import { isBuiltin } from "node:module";
 import { type Connect, defineConfig, type Plugin } from "vite";
 import { leanEmulator } from "./vite.emulator.ts";
 import { imageHashes, subresourceIntegrity } from "./vite.integrity.ts";
+import { preloadStart } from "./vite.preload.ts";
 
 /**
  * v86 is one file for browsers and Node and names Node's modules on paths that a browser never takes.
@@ -73,7 +74,7 @@ export default defineConfig(({ command }) => ({
   cacheDir: "../node_modules/.vite",
   // Not a single-page application: a missing kernel has to be a 404, not index.html.
   appType: "mpa",
-  plugins: [v86WithoutNode, leanEmulator, guestFiles, subresourceIntegrity],
+  plugins: [v86WithoutNode, leanEmulator, guestFiles, preloadStart, subresourceIntegrity],
   define: {
     __MACHINE_IDENTITY__: JSON.stringify(machineIdentity()),
     __IMAGE_HASHES__: JSON.stringify(imageHashes(command)),

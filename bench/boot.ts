@@ -3,7 +3,8 @@
  * boot the same kernel; in a browser also the page itself, from the click.
  */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readUserFile } from "../src/cli/files.ts";
@@ -29,8 +30,8 @@ const WORDS: Record<(typeof MOMENTS)[number], string> = {
   prompt: "prompt",
 };
 
-const PAGE = "page, first visit";
-const PAGE_AGAIN = "page, second visit";
+/** Visits of one person: the second has the machine of the first, the third also the scripts as the browser compiled them. */
+const VISITS = ["page, first visit", "page, second visit", "page, third visit"] as const;
 
 export interface BootMeasurement {
   /** A column, or "peer: ...", or a visit of the page. */
@@ -139,15 +140,19 @@ async function bootPeer(place: Place, image: PeerImage): Promise<readonly BootMo
   }
 }
 
-/** Visits of the built page, each round as somebody who was never here, and then once more. */
+/** Visits of the built page, each round as somebody who was never here: an ordinary browser with a new profile. */
 async function pageVisits() {
-  const { openSite, visit } = await import("./site.ts");
+  const [{ openSite, visit }, { launchProfile }] = await Promise.all([
+    import("./site.ts"),
+    import("./chromium.ts"),
+  ]);
   const site = await openSite();
   return {
     async round(): Promise<{ row: string; moments: BootMoment[]; bytes: number }[]> {
-      const context = await site.browser.newContext();
+      const profile = await mkdtemp(join(tmpdir(), "doorbell-profile-"));
+      const context = await launchProfile(profile);
       const found: { row: string; moments: BootMoment[]; bytes: number }[] = [];
-      for (const row of [PAGE, PAGE_AGAIN]) {
+      for (const row of VISITS) {
         const before = site.sent();
         const { page, moments } = await visit(context, site.url);
         found.push({ row, moments, bytes: site.sent() - before });
@@ -156,6 +161,7 @@ async function pageVisits() {
         await page.close();
       }
       await context.close();
+      await rm(profile, { recursive: true, force: true });
       return found;
     },
     close: () => site.close(),

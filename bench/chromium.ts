@@ -1,6 +1,6 @@
 /** Machines in pages of a headless Chromium: the harness of browser/, built and served, one page for each machine. */
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
 import { build, type PreviewServer, preview } from "vite";
 import { findChromium } from "../scripts/chromium.mjs";
 import { type Link, MachineError } from "./machine.ts";
@@ -20,12 +20,23 @@ const ARGUMENTS = [
 ];
 
 export function launchChromium(args: readonly string[] = ARGUMENTS): Promise<Browser> {
-  const executablePath = findChromium();
-  if (executablePath === undefined)
-    throw new MachineError(
-      "There is no Chromium: install one, or name one in the environment variable CHROMIUM.",
-    );
-  return chromium.launch({ executablePath, args: [...args] });
+  return chromium.launch({ executablePath: chromiumPath(), args: [...args] });
+}
+
+/**
+ * A browser that keeps in `folder` what browsers keep: files, compiled scripts, what pages store. Contexts of
+ * {@link launchChromium} are incognito windows, which keep less and in memory.
+ */
+export function launchProfile(folder: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(folder, { executablePath: chromiumPath(), args: [...ARGUMENTS] });
+}
+
+function chromiumPath(): string {
+  const path = findChromium();
+  if (path !== undefined) return path;
+  throw new MachineError(
+    "There is no Chromium: install one, or name one in the environment variable CHROMIUM.",
+  );
 }
 
 interface Running {

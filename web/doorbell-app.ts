@@ -3,13 +3,9 @@
  * It renders into the document itself, so that links and labels reach across; its parts have shadow trees.
  */
 import { html, LitElement, nothing } from "lit";
-import "./doorbell-chart.ts";
-import "./doorbell-controls.ts";
 import "./doorbell-progress.ts";
-import "./doorbell-segmented.ts";
 import "./doorbell-terminal.ts";
 import type { LeaveTerminalEvent } from "./doorbell-terminal.ts";
-import "./doorbell-views.ts";
 import { modelledExitCost } from "./exit-cost.ts";
 import { formatMilliseconds } from "./format.ts";
 import { pageKey } from "./keyboard.ts";
@@ -148,6 +144,7 @@ export class DoorbellApp extends LitElement {
   }
 
   override updated(): void {
+    this.#furnish();
     const terminal = this.querySelector("doorbell-terminal");
     // The first prompt takes the keyboard, unless the person is already somewhere else.
     if (this.store.state.stage === "running" && !this.#focused && terminal !== null) {
@@ -158,6 +155,20 @@ export class DoorbellApp extends LitElement {
   }
 
   #focused = false;
+  #furnished = false;
+
+  /** Brings in what stands around the terminal: at once when there is a boot to wait for, else when the guest is in use. */
+  #furnish(): void {
+    const { stage } = this.store.state;
+    if (this.#furnished || stage === "booting") return;
+    this.#furnished = true;
+    const furnish = () =>
+      import("./doorbell-parts.ts").catch(() =>
+        this.store.showNotice("A part of the page could not be loaded: check the connection and reload."),
+      );
+    if (stage === "downloading") void furnish();
+    else requestAnimationFrame(() => setTimeout(furnish));
+  }
 
   #leave(event: LeaveTerminalEvent): void {
     this.querySelector<HTMLElement>(event.backwards ? "#controls" : "#panel")?.focus();

@@ -293,12 +293,16 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
     this.#unsubscribe?.();
   }
 
-  /** Colours and type size from the style sheet. */
+  /** Colours and type from the style sheet. */
   #dress(): void {
-    const style = getComputedStyle(this);
-    const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.#terminal.options.theme = terminalTheme(this);
-    this.#terminal.options.fontFamily = style.getPropertyValue("--mono");
+    this.#terminal.options.fontFamily = getComputedStyle(this).getPropertyValue("--mono");
+    this.#sizeType();
+  }
+
+  /** With the page's type, which the person may have made larger. */
+  #sizeType(): void {
+    const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.#terminal.options.fontSize = Math.round(rem * 0.8125);
   }
 
@@ -307,7 +311,7 @@ export class DoorbellTerminal extends LitElement implements TerminalSink {
     this.#fitRequested = true;
     requestAnimationFrame(() => {
       this.#fitRequested = false;
-      this.#dress();
+      this.#sizeType();
       this.#fit.fit();
     });
   }

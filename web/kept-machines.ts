@@ -38,14 +38,24 @@ export function canKeep(): boolean {
   );
 }
 
-/** What is kept there, or undefined. */
-export async function readKept(place: Place): Promise<KeptMachine | undefined> {
+/** Where something is kept; it can be looked up before it may be read. Undefined when there is nothing. */
+export async function findKept(place: Place): Promise<FileSystemFileHandle | undefined> {
   try {
     const folder = await navigator.storage.getDirectory();
-    const file = await (await folder.getFileHandle(`doorbell-${place}`)).getFile();
-    return parse(new Uint8Array(await file.arrayBuffer()));
+    return await folder.getFileHandle(`doorbell-${place}`);
   } catch {
     // There is none, or the browser keeps nothing.
+    return undefined;
+  }
+}
+
+/** What is kept there, or undefined. */
+export async function readKept(found: FileSystemFileHandle | undefined): Promise<KeptMachine | undefined> {
+  try {
+    const file = await found?.getFile();
+    return file && parse(new Uint8Array(await file.arrayBuffer()));
+  } catch {
+    // It is gone, or cut short.
     return undefined;
   }
 }

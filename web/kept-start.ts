@@ -1,5 +1,5 @@
 /** From which kept machine a visit starts, decided while the emulator is still on its way. */
-import { canKeep, type KeptMachine, type Place, readKept } from "./kept-machines.ts";
+import { canKeep, findKept, type KeptMachine, type Place, readKept } from "./kept-machines.ts";
 import { remembered } from "./theme.ts";
 
 /** Set to "cold" by the person who wants each visit to boot. */
@@ -30,13 +30,17 @@ export interface VisitStart {
 export async function findStart(identity: string, search: string): Promise<VisitStart> {
   if (!canKeep()) return { from: undefined, mayKeep: false };
   const query = new URLSearchParams(search);
+  // Each step asks the browser's main process; what needs no lock does not wait for it.
+  const autosave = findKept("autosave");
+  const atPrompt = findKept("prompt");
   // A frame in somebody's page begins anew each time, and leaves alone what the page itself keeps.
   const mayKeep = !query.has("embed") && (await takeLock());
   if (query.get("boot") === "cold") return { from: undefined, mayKeep };
-  const left = mayKeep ? await readKept("autosave") : undefined;
+  // The page before this one may have kept its first machine while this one waited for the lock.
+  const left = mayKeep ? await readKept((await autosave) ?? (await findKept("autosave"))) : undefined;
   if (left !== undefined && fits(left, query)) return { from: { place: "autosave", machine: left }, mayKeep };
   if (remembered(START_KEY) === "cold") return { from: undefined, mayKeep };
-  const prompt = await readKept("prompt");
+  const prompt = await readKept(await atPrompt);
   if (prompt === undefined || prompt.identity !== identity || !fits(prompt, query, true))
     return { from: undefined, mayKeep };
   return { from: { place: "prompt", machine: prompt }, mayKeep };

@@ -100,13 +100,18 @@ function listen(server: Server): Promise<number> {
   });
 }
 
-/** What the page's machine is called for the browser's console, and what a visit notes. */
+/** What a visit notes, where the page's scripts are. */
 interface Visit {
-  readonly doorbell: MicroVm | undefined;
   readonly moments: BootMoment[];
 }
 
-/** Opens the page and resolves when the prompt stands in the terminal; times count from the navigation. */
+/** What a visit prints when it has come to its end. */
+const ARRIVED = "the prompt is there";
+
+/**
+ * Opens the page and resolves when the prompt stands in the terminal; times count from the navigation. Nothing is asked of the page
+ * until then: what evaluates scripts in a page puts a large one of its own into it first.
+ */
 export async function visit(
   context: BrowserContext,
   url: string,
@@ -114,7 +119,7 @@ export async function visit(
   const page = await context.newPage();
   // The TypeScript loader wraps functions in a helper of this name, which the page does not have.
   await page.addInitScript("globalThis.__name = (value) => value");
-  await page.addInitScript(() => {
+  await page.addInitScript((arrived) => {
     const moments: BootMoment[] = [];
     let machine: MicroVm | undefined;
     const note = (what: BootMoment["what"]): void => {
@@ -135,21 +140,22 @@ export async function visit(
     const look = (): void => {
       // What is drawn before the guest runs is a picture of it.
       const text = machine?.running ? document.querySelector("doorbell-terminal")?.text : "";
-      if (/[#$]$/.test(text ?? "")) note("prompt");
-      else setTimeout(look, 4);
+      if (/[#$]$/.test(text ?? "")) {
+        note("prompt");
+        settle();
+      } else setTimeout(look, 4);
     };
+    // A restored machine has been ready before.
+    const settle = (): void =>
+      machine?.phase === "ready" ? console.debug(arrived) : void setTimeout(settle, 4);
     addEventListener("DOMContentLoaded", look);
+  }, ARRIVED);
+  const arrived = page.waitForEvent("console", {
+    predicate: (message) => message.text() === ARRIVED,
+    timeout: 120_000,
   });
   await page.goto(url, { waitUntil: "commit" });
-  await page.waitForFunction(
-    () => {
-      const { moments, doorbell } = globalThis as unknown as Visit;
-      // A restored machine has been ready before.
-      return doorbell?.phase === "ready" && moments.some(({ what }) => what === "prompt");
-    },
-    undefined,
-    { timeout: 120_000, polling: 50 },
-  );
+  await arrived;
   const moments = await page.evaluate(() => (globalThis as unknown as Visit).moments);
   return { page, moments };
 }

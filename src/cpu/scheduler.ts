@@ -52,6 +52,7 @@ export function schedule(emulator: V86Emulator, scheduler: Scheduler): Schedule 
   /** When the last turn that a kick brought had ended. */
   let kicked = Number.NEGATIVE_INFINITY;
   let kicking = false;
+  let begun = false;
   const ask = (): void => {
     if (posted) return;
     posted = true;
@@ -60,6 +61,7 @@ export function schedule(emulator: V86Emulator, scheduler: Scheduler): Schedule 
   };
   const work = (): void => {
     const started = performance.now();
+    begun = true;
     inTurn = true;
     try {
       do {
@@ -90,7 +92,8 @@ export function schedule(emulator: V86Emulator, scheduler: Scheduler): Schedule 
   return {
     kick() {
       // What the guest answers may bring the next interrupt: without a pause tasks would never have their turn.
-      if (inTurn || kicking || performance.now() - kicked < TURN.most) return;
+      // And a machine that was just started has one coming; what shows it is on its way to the screen.
+      if (!begun || inTurn || kicking || performance.now() - kicked < TURN.most) return;
       kicking = true;
       queueMicrotask(() => {
         kicking = false;

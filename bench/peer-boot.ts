@@ -3,7 +3,6 @@
  * initramfs, the serial port as console. By v86's public interface only, and with nothing of ours in between.
  */
 import { V86 } from "v86";
-import type { MicroVmOptions } from "../src/index.ts";
 import type { BootMoment } from "./protocol.ts";
 
 const MIB = 2 ** 20;
@@ -12,6 +11,12 @@ const MEMORY = 128 * MIB;
 /** What can be told from the command line alone; what is critical goes to the console, as with ours. */
 const COMMAND_LINE = "console=ttyS0 loglevel=3 tsc=reliable no_timer_check";
 const LIMIT = 120_000;
+
+/** v86's module, which its promise compiles, and the initramfs, gzip'd. */
+export interface PeerFiles {
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  readonly initramfs: Uint8Array<ArrayBuffer>;
+}
 
 export interface BiosImage {
   readonly system: Uint8Array<ArrayBuffer>;
@@ -27,25 +32,20 @@ export function endsWithPrompt(text: string): boolean {
 
 /** Resolves when the prompt is there; times count from `started`. Rejects with a sentence when it does not come. */
 export async function bootByBios(
-  { wasm, initrd = [] }: Pick<MicroVmOptions, "wasm" | "initrd">,
+  { wasm, initramfs }: PeerFiles,
   { system, vga, bzImage }: BiosImage,
   started: number,
 ): Promise<BootMoment[]> {
-  const [initramfs] = initrd;
   const moments: BootMoment[] = [];
   const emulator = new V86({
-    wasm_fn: async (imports: WebAssembly.Imports) => {
-      const made: unknown = await WebAssembly.instantiate(wasm as ArrayBuffer, imports);
-      // Of bytes it makes module and instance, of a module the instance.
-      return ((made as { instance?: WebAssembly.Instance }).instance ?? (made as WebAssembly.Instance))
-        .exports;
-    },
+    wasm_fn: async (imports: WebAssembly.Imports) =>
+      (await WebAssembly.instantiate(wasm, imports)).instance.exports,
     memory_size: MEMORY,
     vga_memory_size: 2 * MIB,
     bios: { buffer: system.buffer },
     vga_bios: { buffer: vga.buffer },
     bzimage: { buffer: bzImage.buffer },
-    initrd: { buffer: new Uint8Array(initramfs?.bytes ?? []).buffer },
+    initrd: { buffer: initramfs.buffer },
     cmdline: COMMAND_LINE,
     acpi: true,
     autostart: false,

@@ -1,11 +1,14 @@
 /** A measured machine where it runs, in Node or in a browser: the calls of protocol.ts, carried out. */
 import { MicroVm, type MicroVmOptions } from "../src/index.ts";
-import { bootByBios, endsWithPrompt } from "./peer-boot.ts";
+import { bootByBios, endsWithPrompt, type PeerFiles } from "./peer-boot.ts";
 import type { BootMoment, ExecResult, MachineCalls, OutputResult, TurnResult } from "./protocol.ts";
 
 /** What differs between Node and a browser. */
 export interface Platform {
+  /** What our machines are made of, inflated while the emulator is on its way. */
   files(): Promise<Pick<MicroVmOptions, "wasm" | "kernel" | "initrd">>;
+  /** What v86 is made of, and the initramfs as it is shipped: its guest inflates it. */
+  peerFiles(): Promise<PeerFiles>;
   /** CPU time of this thread in milliseconds; absent where the system does not tell it. */
   readonly cpuTime?: () => number;
 }
@@ -111,10 +114,9 @@ export function serveMachine(platform: Platform): ServedCalls {
     async bootPeer({ bzImage, bios }) {
       const started = performance.now();
       const bytes = fromBase64(bzImage);
-      const files = await platform.files();
       if (bios !== undefined) {
         const image = { system: fromBase64(bios.system), vga: fromBase64(bios.vga), bzImage: bytes };
-        return bootByBios(files, image, started);
+        return bootByBios(await platform.peerFiles(), image, started);
       }
       const { moments } = await boot({}, { name: "bzImage", bytes });
       await destroy();

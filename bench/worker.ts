@@ -3,6 +3,7 @@
  * transport teaches the compiler about shared code is not held against the next.
  */
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
 import { readGuestImage, readWasm } from "../src/cli/files.ts";
 import type { Answer, Call } from "./protocol.ts";
@@ -10,6 +11,8 @@ import { serveMachine } from "./served.ts";
 
 /** Linux: the first number is the thread's CPU time in nanoseconds. */
 const SCHEDULE = "/proc/thread-self/schedstat";
+
+const INITRAMFS = new URL("../public/guest/initramfs.cpio.gz", import.meta.url);
 
 const cpuTime = (): number => Number.parseInt(readFileSync(SCHEDULE, "latin1"), 10) / 1e6;
 
@@ -29,6 +32,10 @@ const calls = serveMachine({
       readGuestImage("initramfs.cpio.gz"),
     ]);
     return { wasm, kernel, initrd: [initrd] };
+  },
+  async peerFiles() {
+    const [wasm, initramfs] = await Promise.all([readWasm(), readFile(INITRAMFS)]);
+    return { wasm: new Uint8Array(wasm), initramfs: new Uint8Array(initramfs) };
   },
   ...(isTold() ? { cpuTime } : {}),
 });

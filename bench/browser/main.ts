@@ -1,20 +1,29 @@
 /** A measured machine in a page of its own: the bench calls it through `globalThis.bench`. */
 import wasmUrl from "v86/build/v86.wasm?url";
+import { imageDownloads } from "../../web/downloads.ts";
 import { serveMachine } from "../served.ts";
 
-async function download(name: string): Promise<{ name: string; bytes: Uint8Array }> {
-  const response = await fetch(name);
-  if (!response.ok) throw new Error(`${name} cannot be had: the server answered ${response.status}.`);
-  return { name, bytes: new Uint8Array(await response.arrayBuffer()) };
+const INITRAMFS = "guest/initramfs.cpio.gz";
+
+async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} cannot be had: the server answered ${response.status}.`);
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 globalThis.bench = serveMachine({
   async files() {
-    const [wasm, kernel, initrd] = await Promise.all([
-      download(wasmUrl),
-      download("guest/vmlinux.gz"),
-      download("guest/initramfs.cpio.gz"),
-    ]);
-    return { wasm: wasm.bytes, kernel, initrd: [initrd] };
+    const urls = { wasmUrl, kernelUrl: "guest/vmlinux.gz", initramfsUrl: INITRAMFS };
+    // As the page does it, without its check of hashes.
+    const [wasm, kernel, initramfs] = await imageDownloads(urls, {}).run();
+    return {
+      wasm,
+      kernel: { name: urls.kernelUrl, bytes: kernel },
+      initrd: [{ name: urls.initramfsUrl, bytes: initramfs }],
+    };
+  },
+  async peerFiles() {
+    const [wasm, initramfs] = await Promise.all([download(wasmUrl), download(INITRAMFS)]);
+    return { wasm, initramfs };
   },
 });

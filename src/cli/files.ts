@@ -4,6 +4,8 @@ import { lstat, readdir, readFile, readlink, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gunzip, type ZlibOptions } from "node:zlib";
 import { type CpioEntry, type NamedBytes, packCpio } from "../index.ts";
 import { UsageError } from "./flags.ts";
 
@@ -39,15 +41,40 @@ export async function writeUserFile(
   }
 }
 
-/** Our own kernel and root file system. */
+/** A file that a guest is booted from, which may be gzip'd; as {@link readUserFile}. */
+export async function readBootFile(flag: string, path: string): Promise<NamedBytes> {
+  const { name, bytes } = await readUserFile(flag, path);
+  return { name, bytes: await inflated(bytes) };
+}
+
+/** Our own kernel and root file system, inflated. */
 export async function readGuestImage(file: "vmlinux.gz" | "initramfs.cpio.gz"): Promise<NamedBytes> {
   const path = join(REPOSITORY, "public", "guest", file);
   try {
-    return { name: relative(CWD, path), bytes: await readFile(path) };
+    return { name: relative(CWD, path), bytes: await inflated(await readFile(path)) };
   } catch (error) {
     throw new UsageError(
       `The guest image ${path} cannot be read (${reason(error)}): run npm run guest:build.`,
     );
+  }
+}
+
+/** More than any kernel or initial file system has: what a damaged file claims beyond it is not believed. */
+const INFLATED_MOST = 1 << 30;
+
+/**
+ * A gzip'd file inflated in one go, in a thread of its own; the machine would do it piece by piece in ours. Other files come back as
+ * they are, damaged ones too: the machine says what is wrong with them.
+ */
+export async function inflated(bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  // Its last four bytes say how long it will be (RFC 1952).
+  const length = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4).getUint32(0, true);
+  const chunkSize = Math.min(Math.max(length + 1, 1 << 14), INFLATED_MOST);
+  try {
+    return await promisify<Uint8Array, ZlibOptions, Uint8Array>(gunzip)(bytes, { chunkSize });
+  } catch {
+    return bytes;
   }
 }
 

@@ -1,6 +1,6 @@
 /** `npm run -s vm -- [flags]`: boots the machine in Node. See flags.ts for what it takes and how it ends. */
 import { BootError, MicroVm, type NamedBytes, SnapshotError, SwitchError } from "../index.ts";
-import { packOverlay, readGuestImage, readUserFile, readWasm, writeUserFile } from "./files.ts";
+import { packOverlay, readBootFile, readGuestImage, readUserFile, readWasm, writeUserFile } from "./files.ts";
 import { type Flags, HELP, parseFlags, UsageError } from "./flags.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -74,7 +74,7 @@ function renderTrace(vm: MicroVm, file: string): string {
 async function createMachine(flags: Flags): Promise<MicroVm> {
   const [wasm, kernel, ...initrd] = await Promise.all([
     readWasm(),
-    flags.kernel ? readUserFile("kernel", flags.kernel) : readGuestImage("vmlinux.gz"),
+    flags.kernel ? readBootFile("kernel", flags.kernel) : readGuestImage("vmlinux.gz"),
     ...rootFileSystem(flags),
     ...flags.overlays.map(packOverlay),
   ]);
@@ -113,7 +113,7 @@ function logger(flags: Flags): (message: string) => void {
 
 /** Ours goes with our kernel; a foreign kernel gets what --initrd names, or nothing. */
 function rootFileSystem(flags: Flags): Promise<NamedBytes>[] {
-  if (flags.initrd) return [readUserFile("initrd", flags.initrd)];
+  if (flags.initrd) return [readBootFile("initrd", flags.initrd)];
   return flags.kernel ? [] : [readGuestImage("initramfs.cpio.gz")];
 }
 

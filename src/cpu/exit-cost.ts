@@ -58,10 +58,11 @@ export type Spin = (turns: number) => void;
 
 let loaded: Spin | undefined;
 
-function loadSpin(): Spin {
+/** Compiled at the first call: most machines never make one. */
+function spin(turns: number): void {
   loaded ??= new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(SPIN_MODULE))).exports
     .spin as Spin;
-  return loaded;
+  loaded(turns);
 }
 
 /** What {@link ExitCost} is built on; a test counts turns instead of waiting. */
@@ -87,7 +88,7 @@ export class ExitCost {
   #untilSample = 0;
 
   constructor(parts?: ExitCostParts) {
-    this.#parts = parts ?? { now: () => performance.now(), spin: loadSpin() };
+    this.#parts = parts ?? { now: () => performance.now(), spin };
   }
 
   /** What an exit costs extra, in nanoseconds. */

@@ -30,6 +30,7 @@ export class DoorbellApp extends LitElement {
     newcomer: { state: true },
     touring: { state: true },
     table: { state: true },
+    furnished: { state: true },
   };
 
   declare store: MachineStore;
@@ -47,6 +48,8 @@ export class DoorbellApp extends LitElement {
   declare touring: boolean;
   /** "Reproduce the table" has been asked for. */
   declare table: boolean;
+  /** What stands around the terminal is there. */
+  declare furnished: boolean;
 
   constructor() {
     super();
@@ -57,6 +60,7 @@ export class DoorbellApp extends LitElement {
     this.newcomer = remembered(TOUR_KEY) === undefined;
     this.touring = false;
     this.table = false;
+    this.furnished = false;
     this.addEventListener("open-view", (event) => {
       if (event instanceof OpenViewEvent) this.#openView(event);
     });
@@ -109,14 +113,24 @@ export class DoorbellApp extends LitElement {
         </div>
         ${this.#explanation()}
       </header>
-      <doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store} @open-table=${this.#openTable}></doorbell-controls>
+      ${
+        this.furnished
+          ? html`<doorbell-controls role="region" aria-label="Controls" id="controls" tabindex="-1" .store=${store} @open-table=${this.#openTable}></doorbell-controls>`
+          : html`<div class="controls-to-come"></div>`
+      }
       <main class="terminal card" @leave-terminal=${this.#leave}>
         <doorbell-terminal .store=${store} ?inert=${covered}></doorbell-terminal>
         <doorbell-progress .store=${store} ?hidden=${!covered && !strip} ?strip=${strip}></doorbell-progress>
         ${this.#offer()}
       </main>
-      <section class="chart card" aria-label="Chart"><doorbell-chart .store=${store}></doorbell-chart></section>
-      <doorbell-views role="region" aria-label="Views" .store=${store} .view=${this.view}></doorbell-views>
+      <section class="chart card" aria-label="Chart">
+        ${this.furnished ? html`<doorbell-chart .store=${store}></doorbell-chart>` : nothing}
+      </section>
+      ${
+        this.furnished
+          ? html`<doorbell-views role="region" aria-label="Views" .store=${store} .view=${this.view}></doorbell-views>`
+          : nothing
+      }
       <footer class="footer">
         <span>
           A trapped access costs about 0.05 &micro;s on this emulated CPU, 1 to 2 &micro;s on hardware; counts per
@@ -155,17 +169,21 @@ export class DoorbellApp extends LitElement {
   }
 
   #focused = false;
-  #furnished = false;
+  #furnishing = false;
 
   /** Brings in what stands around the terminal: at once when there is a boot to wait for, else when the guest is in use. */
   #furnish(): void {
     const { stage } = this.store.state;
-    if (this.#furnished || stage === "booting") return;
-    this.#furnished = true;
-    const furnish = () =>
-      import("./doorbell-parts.ts").catch(() =>
-        this.store.showNotice("A part of the page could not be loaded: check the connection and reload."),
-      );
+    if (this.#furnishing || stage === "booting") return;
+    this.#furnishing = true;
+    const furnish = async (): Promise<void> => {
+      try {
+        await import("./doorbell-parts.ts");
+        this.furnished = true;
+      } catch {
+        this.store.showNotice("A part of the page could not be loaded: check the connection and reload.");
+      }
+    };
     if (stage === "downloading") void furnish();
     else requestAnimationFrame(() => setTimeout(furnish));
   }

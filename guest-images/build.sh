@@ -178,6 +178,9 @@ for patch in "$recipe"/kernel/patches/*.patch; do
 	patch -d "$linux" -p1 -s --no-backup-if-mismatch -F0 <"$patch" || fail "${patch##*/} does not apply."
 done
 bash "$recipe/kernel/check-patches.sh" "$linux"
+# Each line names a function; what the compiler split off as unlikely has a section of another name.
+sed -E 's/^(.*)\.cold$/unlikely.\1/; s/.*/*(.text.&)/' "$recipe/kernel/text-order" \
+	>"$linux/arch/x86/kernel/text-order.h"
 
 # --- kernel -------------------------------------------------------------------------------------
 
@@ -225,7 +228,7 @@ cat >"$work/musl.specs" <<-EOF
 	*link:
 	-m elf_i386 -nostdlib -static --build-id=none
 EOF
-compiler="gcc-12 -m32 -march=i686 -specs=$work/musl.specs -fno-pie -no-pie -fno-stack-protector \
+compiler="gcc-12 -m32 -march=i686 -mtune=generic -specs=$work/musl.specs -fno-pie -no-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -nostdinc -isystem $work/musl/usr/include/i386-linux-musl \
 	-isystem $(gcc-12 -print-file-name=include) -isystem $linux/usr/include"
 
@@ -278,7 +281,7 @@ for file in vmlinux initramfs.cpio; do
 done
 
 # Over everything that decides about the outputs; tests/unit/guest-image.spec.ts computes the same.
-input_hash=$(cd "$recipe" && find build.sh packages.txt busybox kernel/doorbell.config kernel/patches rootfs tools -type f |
+input_hash=$(cd "$recipe" && find build.sh packages.txt busybox kernel/doorbell.config kernel/patches kernel/text-order rootfs tools -type f |
 	sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
 
 describe() { # file uncompressed

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -95,7 +97,7 @@ static void mount_all(void)
 
 /*
  * Each of BusyBox's applets by its name. Here and not in the initramfs, as an entry there takes the kernel three times
- * as long.
+ * as long; and hard links, as `busybox --install` makes them: a symbolic link is an inode of its own.
  */
 static void link_applets(void)
 {
@@ -110,7 +112,7 @@ static void link_applets(void)
 	close(fd);
 	names[length] = 0;
 	while ((name = strsep(&rest, "\n")))
-		if (*name && symlink("busybox", name) < 0 && errno != EEXIST)
+		if (*name && link("busybox", name) < 0 && errno != EEXIST)
 			complain(name);
 	if (chdir("/") < 0)
 		complain("/");
@@ -222,6 +224,16 @@ static void start(struct service *service)
 	_exit(127);
 }
 
+/*
+ * What people wait for is the prompt: the shell goes first, until it waits for input. A process of the least priority
+ * gives way at once, and for long enough.
+ */
+static void after_the_shell(void)
+{
+	if (setpriority(PRIO_PROCESS, 0, 19) < 0 || sched_yield() < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0)
+		complain("priority");
+}
+
 static void copy_to_terminal(const char *path)
 {
 	char bytes[1024];
@@ -290,6 +302,12 @@ int main(void)
 		complain("host name");
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	link_up(fd, "lo");
+	open_terminal();
+	dprintf(terminal_fd, "Doorbell guest ready\n");
+	copy_to_terminal("/etc/motd");
+	start(&shell);
+	after_the_shell();
+
 	network = exists("/sys/class/net/eth0");
 	if (network) {
 		spare_merging(fd);
@@ -299,11 +317,6 @@ int main(void)
 		close(open(NETWORK_UP, O_CREAT | O_WRONLY | O_CLOEXEC, 0644)); /* nothing to wait for */
 	}
 	close(fd);
-
-	open_terminal();
-	dprintf(terminal_fd, "Doorbell guest ready\n");
-	copy_to_terminal("/etc/motd");
-	start(&shell);
 	start(&agent);
 	for (;;) {
 		int number = sigwaitinfo(&signals, NULL);

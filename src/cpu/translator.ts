@@ -12,7 +12,7 @@ import type { V86Cpu } from "./v86-internals.ts";
 const JIT_DISABLED = 0;
 const JIT_MAX_PAGES = 1;
 
-/** So many guest instructions of a machine are interpreted at first: our own guest is at its prompt after 10 million. */
+/** So many guest instructions of a machine are interpreted at first: our own guest is at its prompt after 7 million. */
 export const INTERPRETED = 16_000_000;
 /** Pages of guest code in one WebAssembly module. */
 const PAGES = 1;

@@ -21,7 +21,7 @@ interface Manifest {
 const recipe = new URL("../../guest-images/", import.meta.url);
 const outputs = new URL("../../public/guest/", import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL("manifest.json", outputs), "utf8")) as Manifest;
-const BUDGET_BYTES = 2_350_000;
+const BUDGET_BYTES = 2_300_000;
 
 /** What decides about the outputs; the same list as in guest-images/build.sh. */
 const INPUTS = [
@@ -30,6 +30,7 @@ const INPUTS = [
   "busybox",
   "kernel/doorbell.config",
   "kernel/patches",
+  "kernel/text-order",
   "rootfs",
   "tools",
 ];

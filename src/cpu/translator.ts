@@ -1,21 +1,17 @@
 /**
- * When v86 translates guest code to WebAssembly, and in what pieces.
+ * When v86 translates guest code to WebAssembly.
  *
  * A kernel's boot runs most of its code a few times only, so it is over before what was translated pays off. Worse: the
  * engine optimises v86's interpreter in the background during that same second, and modules of guest code stand
- * before it in the queue. So the first instructions are interpreted. After that v86 translates a page of guest code at a
- * time: with three at a time, as it comes, it is no faster in the end and takes longer to get there (docs/benchmarks.md).
+ * before it in the queue. So the first instructions are interpreted (docs/decisions/0041-interpreted-first.md).
  */
 import type { V86Cpu } from "./v86-internals.ts";
 
 /** What v86's set_jit_config sets. */
 const JIT_DISABLED = 0;
-const JIT_MAX_PAGES = 1;
 
 /** So many guest instructions of a machine are interpreted at first: our own guest is at its prompt after 7 million. */
 export const INTERPRETED = 16_000_000;
-/** Pages of guest code in one WebAssembly module. */
-const PAGES = 1;
 
 /** Holds v86's translator back at first. */
 export class Translator {
@@ -26,7 +22,6 @@ export class Translator {
   constructor(cpu: V86Cpu, interpreted = INTERPRETED) {
     this.#cpu = cpu;
     this.#left = interpreted;
-    cpu.set_jit_config(JIT_MAX_PAGES, PAGES);
     cpu.set_jit_config(JIT_DISABLED, interpreted > 0 ? 1 : 0);
   }
 

@@ -11,9 +11,16 @@
 import { readFileSync } from "node:fs";
 import { type ExecOptions, MicroVm } from "../../src/index.ts";
 
-/** What is measured, the most important first: its functions are placed first. */
+/** Request and response, on each transport and by each kind of interrupt, so that none is favoured: counted together, and placed first. */
+const MACHINES = [
+  { transport: "mmio", interrupts: "msi" },
+  { transport: "mmio", interrupts: "wired" },
+  { transport: "pci", interrupts: "msi" },
+  { transport: "pci", interrupts: "wired" },
+] as const;
+const FIRST = { command: "tcp_rr -H 10.0.2.2 -l 600 -r 32,1024", instructions: 4_000_000 };
+/** What else is placed, on the first machine, the most important first. */
 const WORK = [
-  { command: "tcp_rr -H 10.0.2.2 -l 600 -r 32,1024", instructions: 4_000_000 },
   { command: "udp_rr -H 10.0.2.2 -l 600 -r 32,1024", instructions: 3_000_000 },
   { command: "nc 10.0.2.2 9 -e dd if=/dev/zero bs=64k count=100000", instructions: 3_000_000 },
   {
@@ -22,6 +29,7 @@ const WORK = [
   },
   { command: "while :; do ls -l /bin | head -50 >/dev/console; done", instructions: 5_000_000 },
 ] as const;
+type Work = typeof FIRST;
 /** So many instructions of each come before, and are not counted: the command gets to the guest, a connection is made. */
 const LEAD_IN = 15_000_000;
 /** A step that is rarer than one in so many does not count. */
@@ -120,36 +128,61 @@ async function slowly(bytes: Uint8Array<ArrayBuffer>, imports: WebAssembly.Impor
 WebAssembly.instantiate = slowly as unknown as typeof WebAssembly.instantiate;
 
 const file = (path: string) => new Uint8Array(readFileSync(new URL(`../../${path}`, import.meta.url)));
-const vm = await MicroVm.create({
-  wasm: file("node_modules/v86/build/v86.wasm"),
-  kernel: { name: "vmlinux.gz", bytes: file("public/guest/vmlinux.gz") },
-  initrd: [{ name: "initramfs.cpio.gz", bytes: file("public/guest/initramfs.cpio.gz") }],
-});
-vm.stopCapture();
-vm.start();
-await vm.exec("true");
 
-const untilExecuted = async (count: number): Promise<void> => {
+async function boot(options: (typeof MACHINES)[number]): Promise<MicroVm> {
+  words = memory = undefined;
+  last = 0;
+  const vm = await MicroVm.create({
+    wasm: file("node_modules/v86/build/v86.wasm"),
+    kernel: { name: "vmlinux.gz", bytes: file("public/guest/vmlinux.gz") },
+    initrd: [{ name: "initramfs.cpio.gz", bytes: file("public/guest/initramfs.cpio.gz") }],
+    ...options,
+  });
+  vm.stopCapture();
+  vm.start();
+  await vm.exec("true");
+  return vm;
+}
+
+async function untilExecuted(count: number): Promise<void> {
   const start = instructions();
   while (instructions() - start < count) await new Promise((resolve) => setTimeout(resolve, 2));
-};
+}
 
-const order: number[] = [];
-for (const { command, instructions: count } of WORK) {
+/** Adds the steps of some work to those that were counted before. */
+async function count(vm: MicroVm, work: Work, counted: Map<number, number>): Promise<void> {
   const abort = new AbortController();
   const options: ExecOptions = { signal: abort.signal };
-  const ended = vm.exec(`exec >/dev/null 2>&1; ${command}`, options).catch(() => {});
+  const ended = vm.exec(`exec >/dev/null 2>&1; ${work.command}`, options).catch(() => {});
   await untilExecuted(LEAD_IN);
-  const counted = new Map<number, number>();
+  before = -1;
   steps = counted;
-  await untilExecuted(count);
+  await untilExecuted(work.instructions);
   steps = undefined;
   abort.abort();
   await ended;
+}
+
+const order: number[] = [];
+function place(what: string, counted: ReadonlyMap<number, number>): void {
   const placed = new Set(order);
   const found = chains(counted).filter((index) => !placed.has(index));
   order.push(...found);
-  console.error(`${command.split(" ")[0]}: ${found.length} functions more`);
+  console.error(`${what}: ${found.length} functions more`);
+}
+
+const together = new Map<number, number>();
+for (const machine of MACHINES) {
+  const vm = await boot(machine);
+  await count(vm, FIRST, together);
+  await vm.destroy();
+}
+place(FIRST.command, together);
+const vm = await boot(MACHINES[0]);
+for (const work of WORK) {
+  const counted = new Map<number, number>();
+  await count(vm, work, counted);
+  place(work.command, counted);
 }
 for (const name of new Set(order.map((index) => functions[index]?.name))) console.log(name);
 process.exit(0);
